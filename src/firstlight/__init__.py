@@ -1,0 +1,28 @@
+"""Firstlight runs a whole synchrotron experiment: scans, detectors, storage, online analysis, and the loop back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from firstlight.data import open as open
+    from firstlight.model import FirstlightError as FirstlightError
+
+_HOMES = {"open": "firstlight.data", "FirstlightError": "firstlight.model"}
+
+__all__ = ["FirstlightError", "__version__", "open"]
+
+
+def __getattr__(name: str) -> Any:
+    # Rooms are imported at first use: starting up is a product figure.
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'firstlight' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
