@@ -230,7 +230,9 @@ class Client:
         except WireError as error:
             self._finish(error)
         except (OSError, ValueError) as error:
-            self._finish(WireError(f"The connection to {self.path} is lost: {error}."))
+            self._finish(
+                WireError(f"The connection to {self.path} is lost: {getattr(error, 'strerror', None) or error}.")
+            )
         finally:
             self._file.close()
             self._socket.close()

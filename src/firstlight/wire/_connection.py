@@ -98,6 +98,8 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
         self._backlogs: dict[str, _Backlog] = {}
+        # Topics of the events that wait, in the order in which they were told.
+        self._turns: deque[str] = deque()
         self._awake = False
         self._something = asyncio.Event()
         self._nothing = asyncio.Event()
@@ -134,8 +136,11 @@ class Connection:
             if backlog is None:
                 return
             if len(backlog.values) >= backlog.limit:
+                # The newer one takes the older one's turn.
                 backlog.values.popleft()
                 backlog.lost += 1
+            else:
+                self._turns.append(topic)
             backlog.values.append(value)
             if self._awake:
                 return
@@ -201,6 +206,7 @@ class Connection:
         with self._lock:
             if not wish.on:
                 self._backlogs.pop(wish.topic, None)
+                self._turns = deque(topic for topic in self._turns if topic != wish.topic)
             elif wish.topic not in self._backlogs:
                 if len(self._backlogs) >= self._limits.topics:
                     raise WireError(f"A client may follow {self._limits.topics} topics at most.")
@@ -281,14 +287,11 @@ class Connection:
         if self._answers:
             return self._answers.popleft()
         with self._lock:
-            for topic, backlog in self._backlogs.items():
-                if backlog.values:
-                    event = Event(topic, backlog.values.popleft(), backlog.lost)
-                    backlog.lost = 0
-                    # Topics take turns.
-                    self._backlogs[topic] = self._backlogs.pop(topic)
-                    break
-            else:
+            if not self._turns:
                 self._awake = False
                 return None
+            topic = self._turns.popleft()
+            backlog = self._backlogs[topic]
+            event = Event(topic, backlog.values.popleft(), backlog.lost)
+            backlog.lost = 0
         return frame(event)

@@ -14,7 +14,9 @@ from typing import Self
 
 import msgspec
 
+from firstlight.model import WireError
 from firstlight.wire._connection import FAREWELL, Connection, Limits
+from firstlight.wire._failure import failure
 from firstlight.wire._protocol import MAXIMUM, Event, Role, frame
 from firstlight.wire._service import Service, handlers
 from firstlight.wire._socket import Claim, Peer, peer
@@ -134,6 +136,9 @@ class Server:
         # The file's mode keeps other users out already; this holds when somebody changed it.
         if who.uid not in (os.geteuid(), 0):
             _logger.warning("Refused process %d of user %d.", who.pid, who.uid)
+            writer.write(
+                frame(failure(0, WireError(f"The server at {self.path} serves only the user who started it.")))
+            )
             writer.close()
             return
         role = self._grant(who) if callable(self._grant) else self._grant

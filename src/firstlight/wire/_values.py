@@ -133,7 +133,7 @@ def _pack(value: object) -> object:
     if type(value) in _PLAIN:
         return value
     if isinstance(value, Enum):
-        return _extension(_Code.ENUM, _Named(_name(value), value.value))
+        return _extension(_Code.ENUM, _Named(_name(value), _pack(value.value)))
     if isinstance(value, np.ndarray):
         return _extension(_Code.ARRAY, _pack_array(value))
     if isinstance(value, np.generic):
