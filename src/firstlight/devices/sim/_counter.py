@@ -1,0 +1,165 @@
+"""Simulated counters: what they measure is a function of the exposure's window alone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firstlight.devices._schedule import Schedule
+from firstlight.devices.sim._exposure import open_spans
+from firstlight.devices.sim._published import Board
+from firstlight.model import Block, ChannelRole, ChannelSpec, Clock, DeviceError, RealClock, TriggerMode, TriggerPlan
+from firstlight.model._motion import positions
+from firstlight.simulation import Peak, Ring, key, key_of, moment_states, poisson
+
+_NODES = 16
+"""Moments at which a diode looks at moving axes within one exposure."""
+
+
+class SimCounter(ABC):
+    """A counter with one channel, in all three trigger modes; those derived say what it measures.
+
+    :param board: axes for triggers by position and for what is measured; without it there is no such trigger.
+    """
+
+    def __init__(self, name: str, unit: str, *, clock: Clock | None = None, board: Board | None = None) -> None:
+        self.name = name
+        self.channels: Sequence[ChannelSpec] = (ChannelSpec(name, unit=unit, source=name, role=ChannelRole.COUNTER),)
+        modes = {TriggerMode.SOFTWARE, TriggerMode.TIME}
+        self.modes = frozenset(modes if board is None else {*modes, TriggerMode.POSITION})
+        self._clock: Clock = clock or RealClock()
+        self._board = board
+        self._schedule: Schedule | None = None
+        self._exposure = 0.0
+        self._start = 0.0
+        self._collected = 0
+
+    @abstractmethod
+    def measure(self, starts: NDArray[np.float64], stops: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values of exposures given by their starts and stops, shape (n,)."""
+
+    def prepare(self, plan: TriggerPlan) -> None:
+        """Get ready for a run.
+
+        :raises DeviceError: when the mode is not one of :attr:`modes`, or the plan cannot be kept.
+        """
+        if plan.mode not in self.modes:
+            raise DeviceError(self.name, f"cannot be triggered by {plan.mode}.")
+        self._exposure = plan.exposure
+        self._collected = 0
+        self._schedule = None
+        if plan.mode is not TriggerMode.SOFTWARE:
+            self._schedule = Schedule(self.name, plan, None if self._board is None else self._board.motion)
+
+    def start(self, moment: float) -> None:
+        """Software: one exposure starts at ``moment``. Time: the first one does. Position: arm."""
+        if self._schedule is None:
+            self._start = moment
+        else:
+            self._schedule.arm(moment)
+
+    def read(self) -> Sequence[float]:
+        """The value of the exposure that was started last."""
+        starts = np.array([self._start])
+        return (float(self.measure(starts, starts + self._exposure)[0]),)
+
+    def collect(self) -> Sequence[Block]:
+        """The exposures completed since the last call."""
+        if self._schedule is None:
+            return ()
+        now = self._clock.now()
+        starts = self._schedule.starts(self._collected, now - self._exposure)
+        if not len(starts):
+            return ()
+        self._schedule.keep(now)
+        block = Block(self.name, self._collected, self.measure(starts, starts + self._exposure), now)
+        self._collected += len(starts)
+        return (block,)
+
+    def stop(self) -> None:
+        """No more exposures; idempotent."""
+        if self._schedule is not None:
+            self._schedule.end(self._clock.now())
+
+
+class RingCurrent(SimCounter):
+    """The ring's current, mean over the exposure, mA."""
+
+    def __init__(
+        self, name: str, ring: Ring | None = None, *, clock: Clock | None = None, board: Board | None = None
+    ) -> None:
+        super().__init__(name, "mA", clock=clock, board=board)
+        self.ring = ring or Ring()
+
+    def measure(self, starts: NDArray[np.float64], stops: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Exact mean of each exposure."""
+        return np.array([self.ring.mean(a, b) for a, b in zip(starts.tolist(), stops.tolist(), strict=True)])
+
+
+class Diode(SimCounter):
+    """A counting diode behind the sample: counts = ∫ (rate · I(t)/I₀ · shutter(t) · Π peaks(x(t)) + dark) dt + noise.
+
+    :param rate: counts/s at the ring's full current, on the peaks.
+    :param dark: counts/s without beam.
+    :param shutter: name of the shutter before it; empty for none.
+    :param peaks: by the name of an axis (dial), how the intensity depends on it.
+    :param noise: whether counts are Poisson numbers; otherwise their mean.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        rate: float = 1e6,
+        dark: float = 0.0,
+        shutter: str = "",
+        peaks: Mapping[str, Peak] | None = None,
+        ring: Ring | None = None,
+        noise: bool = True,
+        seed: int = 0,
+        clock: Clock | None = None,
+        board: Board | None = None,
+    ) -> None:
+        super().__init__(name, "count", clock=clock, board=board)
+        if board is None and (shutter or peaks):
+            raise DeviceError(name, "sees a shutter or an axis, but no board that publishes them.")
+        self.ring = ring or Ring()
+        self._rate = rate
+        self._dark = dark
+        self._shutter = shutter
+        self._peaks = dict(peaks or {})
+        self._noise = noise
+        self._state = key(seed, key_of(name))
+
+    def measure(self, starts: NDArray[np.float64], stops: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Counts of each exposure."""
+        means = np.array([self._mean(a, b) for a, b in zip(starts.tolist(), stops.tolist(), strict=True)])
+        if not self._noise:
+            return means
+        # Keyed by the moment, so that a point reads the same in whichever block it is collected.
+        return poisson(means, moment_states(self._state, starts))
+
+    def _mean(self, start: float, stop: float) -> float:
+        spans = [(start, stop)]
+        if self._shutter and self._board is not None:
+            spans = open_spans(self._board.shutter(self._shutter, start), start, stop)
+        dark = self._dark * (stop - start)
+        beam = sum(self.ring.charge(a, b) * self._response(a, b) for a, b in spans)
+        return dark + self._rate * beam / self.ring.current if beam else dark
+
+    def _response(self, start: float, stop: float) -> float:
+        response = 1.0
+        moments = start + (np.arange(_NODES) + 0.5) * ((stop - start) / _NODES)
+        product: NDArray[np.float64] | None = None
+        for axis, peak in self._peaks.items():
+            assert self._board is not None
+            rows = self._board.motion(axis, start)
+            if len(rows) == 1 and rows[0, 1] == 0.0:
+                response *= float(peak.at(rows[0, 2]))
+                continue
+            values = peak.at(positions(rows, moments))
+            product = values if product is None else product * values
+        return response if product is None else response * float(product.mean())

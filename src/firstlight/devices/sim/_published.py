@@ -1,0 +1,229 @@
+"""What simulated devices publish of themselves, so that simulated detectors can see them, in any process.
+
+A *board* holds the history of every axis (rows of ``model._motion``, dial) and shutter (rows of moment and 1 open or
+0 closed). Rows are published before the moment from which they hold; a later row that begins earlier replaces what
+was known in advance. In the buffer each history is a log of the run named ``devices``: ``<axis>.motion`` and
+``<shutter>.state``; the moments at which the guard ordered a stop are logs of their own, ``<name>.guard``, because
+every channel has one writer. After a guard's stop nothing of that run moves any more.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firstlight.devices._track import Rows, Track, cut, halted
+from firstlight.model import ChannelRole, ChannelSpec, NotFound
+from firstlight.model._motion import START, Segments
+
+if TYPE_CHECKING:
+    from firstlight.buffer import Buffer, ChannelReader, LogWriter, RunMember, RunReader
+
+DEVICES_RUN = "devices"
+"""Name of the run that holds the states of simulated devices."""
+
+
+class Board(Protocol):
+    """The history of axes and shutters as detectors read it."""
+
+    def motion(self, axis: str, since: float) -> Segments:
+        """Motion of an axis from ``since`` on, dial units.
+
+        :raises NotFound: when no such axis publishes.
+        """
+
+    def shutter(self, name: str, since: float) -> Rows:
+        """Rows (moment, 1 open or 0 closed) from ``since`` on; the first one holds at ``since``.
+
+        :raises NotFound: when no such shutter publishes.
+        """
+
+
+class Poster(Protocol):
+    """Where devices publish."""
+
+    def post_motion(self, axis: str, rows: Segments, unit: str = "") -> None:
+        """Add motion of an axis; the first call introduces it."""
+
+    def post_shutter(self, name: str, moment: float, is_open: bool) -> None:
+        """A shutter is in this state from ``moment`` on; the first call introduces it."""
+
+
+class MemoryBoard:
+    """A board within one process."""
+
+    def __init__(self) -> None:
+        self._axes: dict[str, Track] = {}
+        self._shutters: dict[str, Track] = {}
+
+    def post_motion(self, axis: str, rows: Segments, unit: str = "") -> None:
+        """Add motion of an axis."""
+        track = self._axes.get(axis)
+        if track is None:
+            track = self._axes[axis] = Track(5)
+        track.append(rows)
+
+    def post_shutter(self, name: str, moment: float, is_open: bool) -> None:
+        """Add a state of a shutter."""
+        self._shutters.setdefault(name, Track(2)).append(np.array([[moment, float(is_open)]]))
+
+    def motion(self, axis: str, since: float) -> Segments:
+        """Motion of an axis from ``since`` on."""
+        return _find(self._axes, axis, "axis").motion(since)
+
+    def shutter(self, name: str, since: float) -> Rows:
+        """States of a shutter from ``since`` on."""
+        return _find(self._shutters, name, "shutter").since(since)
+
+
+class SharedBoard(MemoryBoard):
+    """A board that also publishes into a run of the buffer, for the other processes.
+
+    :param member: the run named ``devices``, or this process's part of it.
+    """
+
+    def __init__(self, member: RunMember) -> None:
+        super().__init__()
+        self.member = member
+        self._logs: dict[str, LogWriter] = {}
+
+    def post_motion(self, axis: str, rows: Segments, unit: str = "") -> None:
+        """Add motion of an axis, for others first."""
+        self._log(axis, "motion", (5,), unit).append(rows)
+        super().post_motion(axis, rows, unit)
+
+    def post_shutter(self, name: str, moment: float, is_open: bool) -> None:
+        """Add a state of a shutter, for others first."""
+        self._log(name, "state", (2,), "").append(np.array([[moment, float(is_open)]]))
+        super().post_shutter(name, moment, is_open)
+
+    def _log(self, device: str, part: str, shape: tuple[int, ...], unit: str) -> LogWriter:
+        log = self._logs.get(device)
+        if log is None:
+            log = self._logs[device] = self.member.create_log(state_channel(device, part, shape, unit))
+        return log
+
+
+class BufferBoard:
+    """The board of another process, read from the buffer.
+
+    :param buffer: the buffer, or its root.
+    :param run: key of the run that the devices publish in; None for the newest one named ``devices``.
+    """
+
+    def __init__(self, buffer: Buffer | Path | str, run: str | None = None) -> None:
+        from firstlight.buffer import Buffer
+
+        self._buffer = buffer if isinstance(buffer, Buffer) else Buffer(Path(buffer))
+        self._run: RunReader = self._buffer.run(run if run is not None else newest_devices_run(self._buffer))
+        self._followers: dict[str, _Follower] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def run(self) -> str:
+        """Key of the run."""
+        return str(self._run.key)
+
+    def motion(self, axis: str, since: float) -> Segments:
+        """Motion of an axis from ``since`` on, as the guard's stops leave it."""
+        with self._lock:
+            track, stop = self._follower(axis, "motion", 5).refresh()
+        rows = track.since(min(since, stop))
+        if stop < np.inf:
+            rows = halted(rows, stop)
+            rows = rows[max(0, int(np.searchsorted(rows[:, START], since, side="right")) - 1) :]
+        return cut(rows, since)
+
+    def shutter(self, name: str, since: float) -> Rows:
+        """States of a shutter from ``since`` on, as the guard's stops leave it."""
+        with self._lock:
+            track, stop = self._follower(name, "state", 2).refresh()
+        if since >= stop:
+            return np.array([[stop, 0.0]])
+        rows = track.since(since)
+        if stop < np.inf:
+            rows = np.concatenate([rows[rows[:, START] < stop], [[stop, 0.0]]])
+        return rows
+
+    def _follower(self, device: str, part: str, width: int) -> _Follower:
+        follower = self._followers.get(device)
+        if follower is None:
+            follower = self._followers[device] = _Follower(self._run, device, part, width)
+        return follower
+
+
+class _Follower:
+    """One device's logs, read from where the last call ended."""
+
+    def __init__(self, run: RunReader, device: str, part: str, width: int) -> None:
+        self._channel = run.channel(f"{device}.{part}")
+        self._guard_name = f"{device}.guard"
+        self._run = run
+        self._guard: ChannelReader | None = None
+        self._track = Track(width)
+        self._taken = 0
+        self._stop = np.inf
+
+    def refresh(self) -> tuple[Track, float]:
+        """The history up to now, and the moment of the guard's stop (infinite when there is none)."""
+        count = self._channel.count
+        if count > self._taken:
+            # Row by row in order: a row may replace those before it.
+            for rows in _runs_of_sorted(np.asarray(self._channel.read(self._taken, count))):
+                self._track.append(rows)
+            self._taken = count
+        if not len(self._track):
+            raise NotFound(f"{self._channel.spec.name} holds no state yet.")
+        if self._guard is None:
+            self._guard = self._run.channels.get(self._guard_name)
+        if self._guard is not None and self._stop == np.inf and self._guard.count:
+            self._stop = float(np.asarray(self._guard.read(0, 1))[0])
+        return self._track, self._stop
+
+
+def _runs_of_sorted(rows: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    breaks = np.flatnonzero(np.diff(rows[:, START]) <= 0) + 1
+    return np.split(rows, breaks)
+
+
+def state_channel(device: str, part: str, shape: tuple[int, ...], unit: str = "") -> ChannelSpec:
+    """Description of a state log in the devices run: ``<device>.<part>``."""
+    return ChannelSpec(f"{device}.{part}", "<f8", shape, unit, device, role=ChannelRole.STATUS)
+
+
+def newest_devices_run(buffer: Buffer) -> str:
+    """Key of the newest run named ``devices``.
+
+    :raises NotFound: when no session published any.
+    """
+    keys = [entry.key for entry in buffer.runs() if entry.name == DEVICES_RUN]
+    if not keys:
+        raise NotFound(
+            f"No session publishes simulated devices in {buffer.root}.", hint="Start the session before its cameras."
+        )
+    return keys[-1]
+
+
+def _find(tracks: Mapping[str, Track], name: str, what: str) -> Track:
+    track = tracks.get(name)
+    if track is None:
+        known = ", ".join(sorted(tracks)) or "none"
+        raise NotFound(f"No simulated {what} is named {name!r}.", hint=f"Known: {known}.")
+    return track
+
+
+__all__ = [
+    "DEVICES_RUN",
+    "Board",
+    "BufferBoard",
+    "MemoryBoard",
+    "Poster",
+    "SharedBoard",
+    "newest_devices_run",
+    "state_channel",
+]

@@ -1,0 +1,92 @@
+"""Random numbers that are a pure function of their keys: the same in any order, thread and process.
+
+A 64-bit state is made of the seed and the keys by the finaliser of SplitMix64 (G. L. Steele, D. Lea, C. H. Flood,
+"Fast splittable pseudorandom number generators", OOPSLA 2014; constants of its reference implementation by
+S. Vigna, https://prng.di.unimi.it/splitmix64.c). Values of one state are successive outputs of that generator.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+MASK = (1 << 64) - 1
+GAMMA = 0x9E3779B97F4A7C15
+MIX_1 = 0xBF58476D1CE4E5B9
+MIX_2 = 0x94D049BB133111EB
+
+
+def mix(value: int) -> int:
+    """The finaliser of SplitMix64: a bijection of 64-bit integers that looks random."""
+    value &= MASK
+    value = ((value ^ (value >> 30)) * MIX_1) & MASK
+    value = ((value ^ (value >> 27)) * MIX_2) & MASK
+    return value ^ (value >> 31)
+
+
+def key(seed: int, *keys: int) -> int:
+    """One 64-bit state from a seed and any integers; every one of them matters, and so does their order."""
+    state = mix(seed + GAMMA)
+    for k in keys:
+        state = mix(state + GAMMA * ((k & MASK) + 1))
+    return state
+
+
+def key_of(text: str) -> int:
+    """A 64-bit integer from a name, the same in every process (FNV-1a)."""
+    value = 0xCBF29CE484222325
+    for byte in text.encode():
+        value = ((value ^ byte) * 0x100000001B3) & MASK
+    return value
+
+
+def uniforms(states: NDArray[np.uint64], draw: int) -> NDArray[np.float64]:
+    """Draw number ``draw`` (0, 1, ...) of each state: floats in (0, 1), 53 bits."""
+    with np.errstate(over="ignore"):
+        z = states + np.uint64((GAMMA * (draw + 1)) & MASK)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(MIX_1)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(MIX_2)
+        z ^= z >> np.uint64(31)
+    return ((z >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+
+def moment_states(state: int, moments: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """One state per moment (s), from its nanoseconds."""
+    nanoseconds = np.round(moments * 1e9).astype(np.int64).astype(np.uint64)
+    with np.errstate(over="ignore"):
+        z = np.uint64(state) + np.uint64(GAMMA) * (nanoseconds + np.uint64(1))
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(MIX_1)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(MIX_2)
+        z ^= z >> np.uint64(31)
+    return z
+
+
+def poisson(means: NDArray[np.float64], states: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Poisson numbers, one per mean and state: exact below 30, above it a rounded normal of the right variance.
+
+    Exact ones by inversion of the distribution function (L. Devroye, "Non-Uniform Random Variate Generation", 1986,
+    chapter X.3).
+    """
+    first = uniforms(states, 0)
+    large = means >= 30.0
+    counts = np.zeros(means.shape)
+    if large.any():
+        normal = np.sqrt(-2.0 * np.log(first[large])) * np.cos(2.0 * np.pi * uniforms(states[large], 1))
+        # Rounding adds 1/12 to the variance.
+        counts[large] = np.maximum(0.0, np.round(means[large] + np.sqrt(means[large] - 1.0 / 12.0) * normal))
+    for i in np.flatnonzero(~large & (means > 0.0)):
+        counts[i] = _invert(float(means[i]), float(first[i]))
+    return counts
+
+
+def _invert(mean: float, uniform: float) -> int:
+    probability = math.exp(-mean)
+    total = probability
+    count = 0
+    while uniform > total and count < 400:
+        count += 1
+        probability *= mean / count
+        total += probability
+    return count

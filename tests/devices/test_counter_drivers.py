@@ -1,0 +1,165 @@
+"""What every counter driver must do in the modes that it declares; a driver joins by a factory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from firstlight.devices import SoftCounter
+from firstlight.devices.sim import Diode, MemoryBoard, RingCurrent, SimAxis
+from firstlight.model import ChannelSpec, CounterDriver, DeviceError, FakeClock, TriggerMode, TriggerPlan
+
+Factory = Callable[[FakeClock, MemoryBoard], CounterDriver]
+
+
+def ring(clock: FakeClock, board: MemoryBoard) -> CounterDriver:
+    return RingCurrent("counter", clock=clock, board=board)
+
+
+def diode(clock: FakeClock, board: MemoryBoard) -> CounterDriver:
+    return Diode("counter", clock=clock, board=board, seed=1)
+
+
+def soft(clock: FakeClock, board: MemoryBoard) -> CounterDriver:
+    return SoftCounter("counter", lambda: 42.0)
+
+
+def soft_pair(clock: FakeClock, board: MemoryBoard) -> CounterDriver:
+    async def read() -> tuple[float, float]:
+        return 1.0, 2.0
+
+    return SoftCounter("counter", read, channels=[ChannelSpec("counter:a"), ChannelSpec("counter:b")])
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def board() -> MemoryBoard:
+    return MemoryBoard()
+
+
+@pytest.fixture
+def axis(clock: FakeClock, board: MemoryBoard) -> SimAxis:
+    return SimAxis("x", velocity=1.0, acceleration=10.0, clock=clock, board=board)
+
+
+@pytest.fixture(params=[ring, diode, soft, soft_pair])
+def driver(request: pytest.FixtureRequest, clock: FakeClock, board: MemoryBoard, axis: SimAxis) -> Any:
+    factory: Factory = request.param
+    return factory(clock, board)
+
+
+def refuses(driver: CounterDriver, mode: TriggerMode) -> bool:
+    """Whether the driver does not declare the mode; then it must say so when it is asked for it."""
+    if mode not in driver.modes:
+        plan = TriggerPlan(mode=mode, points=1, exposure=0.1, period=0.2, axis="x", step=1.0)
+        with pytest.raises(DeviceError, match="counter: cannot be triggered"):
+            driver.prepare(plan)
+        return True
+    return False
+
+
+def test_it_is_a_counter_driver(driver: CounterDriver) -> None:
+    assert isinstance(driver, CounterDriver)
+
+
+def test_by_software_it_reads_one_value_per_channel(driver: CounterDriver, clock: FakeClock) -> None:
+    if refuses(driver, TriggerMode.SOFTWARE):
+        return
+
+    async def story() -> None:
+        driver.prepare(TriggerPlan(mode=TriggerMode.SOFTWARE, points=3, exposure=0.1))
+        for _ in range(3):
+            moment = clock.now()
+            driver.start(moment)
+            await clock.sleep_until(moment + 0.1)
+            values = driver.read()
+            values = values if isinstance(values, (list, tuple)) else await values  # type: ignore[misc]
+            assert len(values) == len(driver.channels)
+        assert driver.collect() == ()
+        driver.stop()
+        driver.stop()
+
+    asyncio.run(story())
+
+
+def test_in_time_it_gives_every_point_once_and_only_when_it_is_over(driver: CounterDriver, clock: FakeClock) -> None:
+    if refuses(driver, TriggerMode.TIME):
+        return
+    driver.prepare(TriggerPlan(mode=TriggerMode.TIME, points=10, exposure=0.08, period=0.1))
+    start = clock.now() + 1.0
+    driver.start(start)
+    counts = {c.name: 0 for c in driver.channels}
+    assert driver.collect() == ()
+    for _ in range(40):
+        clock.advance(0.07)
+        over = int(np.count_nonzero(start + np.arange(10) * 0.1 + 0.08 <= clock.now()))
+        for block in driver.collect():
+            assert block.first == counts[block.channel]
+            counts[block.channel] += len(block)
+        assert all(count == over for count in counts.values())
+    assert all(count == 10 for count in counts.values())
+    driver.stop()
+
+
+def test_in_time_it_stops_when_told(driver: CounterDriver, clock: FakeClock) -> None:
+    if refuses(driver, TriggerMode.TIME):
+        return
+    driver.prepare(TriggerPlan(mode=TriggerMode.TIME, points=0, exposure=0.1, period=0.1))
+    driver.start(clock.now())
+    clock.advance(0.55)
+    driver.stop()
+    clock.advance(10.0)
+    blocks = driver.collect()
+    assert all(len(block) <= 6 for block in blocks)
+    assert driver.collect() == ()
+
+
+def test_by_position_it_gives_every_point_that_the_axis_passed(
+    driver: CounterDriver, clock: FakeClock, axis: SimAxis
+) -> None:
+    if refuses(driver, TriggerMode.POSITION):
+        return
+    plan = TriggerPlan(mode=TriggerMode.POSITION, points=20, exposure=0.05, period=0.1, axis="x", first=1.0, step=0.1)
+    driver.prepare(plan)
+    driver.start(clock.now())
+    asyncio.run(axis.move(2.0))
+    (block,) = driver.collect()
+    # 1.0, 1.1 ... 2.0; the last exposure begins as the axis comes to rest, and is not over yet.
+    assert (block.first, len(block)) == (0, 10)
+    asyncio.run(axis.move(5.0))
+    (block,) = driver.collect()
+    assert (block.first, len(block)) == (10, 10)
+    assert driver.collect() == ()
+
+
+def test_values_do_not_depend_on_when_they_are_collected(clock: FakeClock, board: MemoryBoard, axis: SimAxis) -> None:
+    plan = TriggerPlan(mode=TriggerMode.TIME, points=50, exposure=0.01, period=0.02)
+    often, once = (Diode("counter", clock=clock, board=board, seed=1) for _ in range(2))
+    start = clock.now()
+    pieces: list[np.ndarray[Any, Any]] = []
+    for counter in (often, once):
+        counter.prepare(plan)
+        counter.start(start)
+    for _ in range(60):
+        clock.advance(0.02)
+        pieces += [np.asarray(block.values) for block in often.collect()]
+    (whole,) = once.collect()
+    np.testing.assert_array_equal(np.concatenate(pieces), whole.values)
+
+
+def test_a_position_plan_along_an_unknown_axis_names_those_it_knows(clock: FakeClock, board: MemoryBoard) -> None:
+    SimAxis("rot", clock=clock, board=board)
+    counter = RingCurrent("ring", clock=clock, board=board)
+    counter.prepare(TriggerPlan(mode=TriggerMode.POSITION, points=2, exposure=0.1, axis="nope", step=1.0))
+    counter.start(clock.now())
+    clock.advance(1.0)
+    with pytest.raises(LookupError, match=r"'nope'.*Known: rot"):
+        counter.collect()
