@@ -1,0 +1,255 @@
+"""The memory of a root: its budget, the pool of recycled segments, and where segments go when memory is full."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import SystemRandom
+
+from firstlight.buffer._mapping import Mapping
+from firstlight.buffer._words import Fence, words
+from firstlight.model import StorageFull
+
+SEGMENT_HEADER = 64
+"""Bytes in front of the items of a segment: magic, epoch of the channel that uses it, size."""
+MAGIC, EPOCH, SIZE = range(3)
+_MAGIC = int.from_bytes(b"FLsegmt1", "little")
+
+_TRUST = 5.0
+"""Seconds that a count of the memory in use stays good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a root holds, bytes.
+
+    :param memory: in the root, the pool included.
+    :param pool: in recycled segments that wait for their next use.
+    :param spilled: in spill files.
+    :param budget: most that the root may hold.
+    :param runs: number of runs.
+    """
+
+    memory: int
+    pool: int
+    spilled: int
+    budget: int
+    runs: int
+
+
+class Segment:
+    """A mapped piece of memory that belongs to one channel for a time."""
+
+    __slots__ = ("mapping", "words")
+
+    def __init__(self, mapping: Mapping) -> None:
+        self.mapping = mapping
+        self.words = words(mapping.memory[:SEGMENT_HEADER])
+
+    @property
+    def epoch(self) -> int:
+        """Who uses it now: recycling changes this word before any byte of the contents."""
+        epoch: int = self.words[EPOCH]
+        return epoch
+
+
+class Memory:
+    """Gives out segments of one root, within its budget.
+
+    :param evict: removes the oldest closed run and says whether there was one.
+    """
+
+    def __init__(self, root: Path, budget: int, spill: Path, evict: Callable[[], bool]) -> None:
+        self.root = root
+        self.budget = budget
+        self.spill = spill
+        self._evict = evict
+        self._lock = threading.Lock()
+        self._used = 0
+        self._counted = float("-inf")
+        self._sizes: dict[str, tuple[int, int]] = {}
+        self._fence = Fence()
+
+    # -- segments
+
+    def segment(self, path: Path, size: int, epoch: int, *, spill: Path | None) -> Segment:
+        """Allocate, map and stamp a segment: from the pool, else fresh, else on disk.
+
+        :param path: where it goes in the folder of the run.
+        :param spill: folder on disk where the segment may live when the memory is full; None forbids that.
+        :raises StorageFull: when there is no room.
+        """
+        try:
+            mapping = self._recycled(path, size) or self._fresh(path, size)
+        except StorageFull:
+            if spill is None:
+                raise
+            mapping = self._on_disk(path, size, spill)
+        segment = Segment(mapping)
+        # Readers of the run that had this memory before compare the epoch after they copied: it must change first.
+        segment.words[EPOCH] = epoch
+        segment.words[MAGIC], segment.words[SIZE] = _MAGIC, size
+        self._fence()
+        return segment
+
+    def recycle(self, channels: Path) -> None:
+        """Move the segments of a run that was removed into the pool; the rest stays for deletion."""
+        with os.scandir(channels) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    Path(entry.path).resolve().unlink(missing_ok=True)
+                elif is_segment(entry.name):
+                    name = f"{entry.stat().st_size}-{SystemRandom().getrandbits(64):016x}"
+                    Path(entry.path).rename(self.pool / name)
+
+    @property
+    def pool(self) -> Path:
+        """Folder of recycled segments, named by their size."""
+        return self.root / "pool"
+
+    def _recycled(self, path: Path, size: int) -> Mapping | None:
+        for candidate in self._pooled():
+            if candidate.name.startswith(f"{size}-"):
+                try:
+                    candidate.rename(path)
+                except FileNotFoundError:
+                    continue  # another process took it
+                return Mapping.open(path, writable=True)
+        return None
+
+    def _fresh(self, path: Path, size: int) -> Mapping:
+        with self._lock:
+            while not self._fits(size):
+                self._free_some(size)
+                # What was freed may be just the segment that is wanted.
+                if mapping := self._recycled(path, size):
+                    return mapping
+            self._used += size
+        return Mapping.create(path, size)
+
+    def _pooled(self) -> list[Path]:
+        return list(self.pool.iterdir())
+
+    def _on_disk(self, path: Path, size: int, spill: Path) -> Mapping:
+        spill.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target = spill / path.name
+        mapping = Mapping.create(target, size)
+        path.symlink_to(target)
+        return mapping
+
+    # -- budget
+
+    def reserve(self, nbytes: int) -> None:
+        """Make room for ``nbytes``: empty the pool, then remove the oldest closed runs.
+
+        :raises StorageFull: when runs that are not closed leave too little.
+        """
+        with self._lock:
+            while not self._fits(nbytes):
+                self._free_some(nbytes)
+            self._used += nbytes
+
+    def _free_some(self, nbytes: int) -> None:
+        if not (self._drop_pooled() or self._evict()):
+            raise StorageFull(
+                f"The buffer {self.root} is full: {self._used / 1e6:.0f} MB of {self.budget / 1e6:.0f} MB are held by "
+                f"runs that are not in a file yet, and {nbytes / 1e6:.1f} MB more are needed.",
+                hint="Let the saver catch up, remove runs (firstlight buffer clean), or raise the budget.",
+            )
+        self._counted = float("-inf")
+
+    def _fits(self, nbytes: int) -> bool:
+        disk = os.statvfs(self.root)
+        if disk.f_bavail * disk.f_frsize < nbytes:
+            return False
+        if self._used + nbytes > self.budget or time.monotonic() - self._counted > _TRUST:
+            # The whole file system holding less than the budget is the common case, and one system call.
+            whole = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+            self._used = whole if whole + nbytes <= self.budget else self._count()
+            self._counted = time.monotonic()
+        return self._used + nbytes <= self.budget
+
+    def _drop_pooled(self) -> bool:
+        for candidate in self._pooled():
+            try:
+                candidate.unlink()
+            except FileNotFoundError:
+                continue
+            return True
+        return False
+
+    def _count(self) -> int:
+        return sum(self._sizes_of_runs().values()) + allocated(self.pool)
+
+    def _sizes_of_runs(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for key, channels in _run_folders(self.root):
+            try:
+                changed = channels.stat().st_mtime_ns
+                known = self._sizes.get(key)
+                # Sizes change only when a file appears, which changes the folder's time (to its coarse tick).
+                if known is None or known[0] != changed or time.time_ns() - changed < 1_000_000_000:
+                    known = self._sizes[key] = (changed, allocated(channels))
+            except FileNotFoundError:
+                continue
+            found[key] = known[1]
+        self._sizes = {key: size for key, size in self._sizes.items() if key in found}
+        return found
+
+    def usage(self) -> Usage:
+        """Count everything anew."""
+        with self._lock:
+            runs = self._sizes_of_runs()
+        pool = allocated(self.pool)
+        return Usage(
+            memory=sum(runs.values()) + pool,
+            pool=pool,
+            spilled=spilled_bytes(self.spill),
+            budget=self.budget,
+            runs=len(runs),
+        )
+
+
+def is_segment(name: str) -> bool:
+    """Whether a file of a channels' folder is a segment: its suffix is one letter and a number."""
+    suffix = name.rpartition(".")[2]
+    return len(suffix) > 1 and suffix[0] in "bvemsx" and suffix[1:].isdigit()
+
+
+def spilled_bytes(folder: Path) -> int:
+    """Bytes below a spill folder."""
+    return sum(allocated(Path(parent)) for parent, _, _ in os.walk(folder))
+
+
+def remove_tree(folder: Path) -> None:
+    """Delete a folder that other processes may be deleting too."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run_folders(root: Path) -> Iterator[tuple[str, Path]]:
+    with os.scandir(root / "runs") as entries:
+        for entry in entries:
+            yield entry.name, Path(entry.path) / "channels"
+
+
+def allocated(folder: Path) -> int:
+    total = 0
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                try:
+                    if entry.is_file(follow_symlinks=False):
+                        total += entry.stat(follow_symlinks=False).st_blocks * 512
+                except FileNotFoundError:
+                    continue
+    except FileNotFoundError:
+        return 0
+    return total
+
+
+__all__ = ["Memory", "Segment", "Usage", "allocated", "is_segment", "remove_tree", "spilled_bytes"]

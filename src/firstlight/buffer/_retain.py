@@ -1,0 +1,201 @@
+"""Retaining readers: what they have not released stays readable, whatever happens to anybody."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from numpy.typing import NDArray
+
+from firstlight.buffer._channel import ChannelReader, open_channel
+from firstlight.buffer._doorbell import Doorbell
+from firstlight.buffer._head import PINNED_FROM, PINNED_UNTIL, READER, RELEASED, ROOM_BELL, Head
+from firstlight.buffer._locks import Lock
+from firstlight.buffer._ring_reader import RingReader
+from firstlight.buffer._words import FAR, LINE, Fence
+from firstlight.model import Conflict, IndexNoLongerThere, InvalidInput, Ragged
+
+
+class View:
+    """A range of items that stays valid inside ``with``; made by :meth:`RetainingReader.view`."""
+
+    __slots__ = ("_grip", "_start", "_stop", "_values")
+
+    def __init__(self, grip: Grip, start: int, stop: int) -> None:
+        self._grip, self._start, self._stop = grip, start, stop
+
+    def __enter__(self) -> NDArray[Any] | Ragged:
+        self._values, self._stop = self._grip.take(self._start, self._stop)
+        return self._values
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del self._values
+        self._grip.drop(self._start, self._stop)
+
+
+class Grip:
+    """One retaining reader's hold on one channel: its released position and its pins."""
+
+    def __init__(self, channel: ChannelReader, head: Head, place: int) -> None:
+        self.channel = channel
+        self._words = head.words
+        self._at = READER + place * LINE
+        self._quota = 0
+        self._room: Doorbell | None = None
+        if isinstance(channel, RingReader):
+            # All readers together can never pin a whole ring.
+            self._quota = max(1, channel.slots // (2 * len(head.readers)))
+            self._room = Doorbell(head.mapping, ROOM_BELL)
+        self._fence = Fence()
+        self._open: list[tuple[int, int]] = []
+        self._lock = threading.Lock()
+        # What a killed predecessor had pinned.
+        self._words[self._at + PINNED_FROM] = FAR
+        self._words[self._at + PINNED_UNTIL] = 0
+
+    @property
+    def position(self) -> int:
+        """Items released."""
+        position: int = self._words[self._at + RELEASED]
+        return position
+
+    def release(self, upto: int) -> None:
+        """Release all items below ``upto``."""
+        if not self.position <= upto <= self.channel.count:
+            raise InvalidInput(
+                f"{self.channel.name}: release up to {upto} is not between {self.position} and {self.channel.count}."
+            )
+        self._words[self._at + RELEASED] = upto
+        if self._room is not None:
+            self._room.answer()
+
+    def take(self, start: int, stop: int) -> tuple[NDArray[Any] | Ragged, int]:
+        """Values from ``start`` on, and where they end; to be given back with :meth:`drop`."""
+        self.channel.check(start, stop)
+        if start < self.position:
+            raise IndexNoLongerThere(f"{self.channel.name}: item {start} was released by this reader.")
+        if stop == start:
+            return self.channel.read(start, stop), stop
+        if self._room is None:
+            values = self.channel.view(start, stop)
+        else:
+            values, stop = self._pinned(start, stop)
+        if values is None:
+            values = self.channel.read(start, start + 1)
+            stop = start + 1
+            _freeze(values)
+        return values, start + len(values)
+
+    def _pinned(self, start: int, stop: int) -> tuple[NDArray[Any] | Ragged | None, int]:
+        with self._lock:
+            low = min([start, *(a for a, _ in self._open)])
+            high = max([b for _, b in self._open], default=start)
+            stop = min(stop, max(low + self._quota, start))
+            if stop == start or max(high, stop) - low > self._quota:
+                return None, start
+            self._pin(low, max(high, stop))
+            self._fence()
+            values = self.channel.view(start, stop)
+            if values is not None:
+                self._open.append((start, start + len(values)))
+            self._repin()
+            return values, stop
+
+    def drop(self, start: int, stop: int) -> None:
+        """End a view."""
+        with self._lock:
+            if (start, stop) in self._open:
+                self._open.remove((start, stop))
+                self._repin()
+                if self._room is not None:
+                    self._room.answer()
+
+    def _repin(self) -> None:
+        if self._open:
+            self._pin(min(a for a, _ in self._open), max(b for _, b in self._open))
+        else:
+            self._words[self._at + PINNED_FROM] = FAR
+
+    def _pin(self, low: int, high: int) -> None:
+        # Two words, so the range between the stores is the larger of both, or empty when nothing was pinned before.
+        w, at = self._words, self._at
+        if high >= w[at + PINNED_UNTIL] or w[at + PINNED_FROM] == FAR:
+            w[at + PINNED_UNTIL] = high
+            w[at + PINNED_FROM] = low
+        else:
+            w[at + PINNED_FROM] = low
+            w[at + PINNED_UNTIL] = high
+
+
+class RetainingReader:
+    """A reader that a run lists by name: nothing that it has not released is ever taken away.
+
+    One process at a time. Its released positions are words in the heads of the channels: a process that takes over
+    after ``kill -9`` continues there.
+    """
+
+    def __init__(self, name: str, channels: Path, bell: Doorbell, lock: Lock) -> None:
+        self.name = name
+        self._channels, self._bell = channels, bell
+        self._lock: Lock | None = lock
+        self._grips: dict[str, Grip] = {}
+
+    def channel(self, name: str) -> ChannelReader:
+        """The channel's reader.
+
+        :raises NotFound: when the channel has not appeared.
+        """
+        return self._grip(name).channel
+
+    def position(self, channel: str) -> int:
+        """Items of a channel that were released, by this process or by those before it."""
+        return self._grip(channel).position
+
+    def view(self, channel: str, start: int, stop: int) -> View:
+        """Items as they lie in memory: use it in a ``with`` statement and nowhere after it.
+
+        Gives a read-only array of shape ``(k, *item shape)`` or a :class:`Ragged`, with 1 <= k <= stop - start: as
+        many items as lie side by side (never more than a share of a ring, so that it keeps turning). Frames that were
+        spilled are read from disk. Errors as :meth:`ChannelReader.read`.
+        """
+        return View(self._grip(channel), start, stop)
+
+    def release(self, channel: str, upto: int) -> None:
+        """Release the items below ``upto``, for ever.
+
+        :raises InvalidInput: when that goes back, or beyond what was acknowledged.
+        """
+        self._grip(channel).release(upto)
+
+    def close(self) -> None:
+        """Give the name free for another process; positions stay."""
+        self._grips.clear()
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+    def __enter__(self) -> RetainingReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _grip(self, name: str) -> Grip:
+        if self._lock is None:
+            raise Conflict(f"The retaining reader {self.name!r} is closed.")
+        grip = self._grips.get(name)
+        if grip is None:
+            channel = open_channel(self._channels, name, self._bell)
+            grip = self._grips[name] = Grip(channel, channel.head, channel.place_of(self.name))
+        return grip
+
+
+def _freeze(values: NDArray[Any] | Ragged) -> None:
+    array = values.values if isinstance(values, Ragged) else values
+    array.flags.writeable = False
