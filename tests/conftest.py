@@ -16,12 +16,21 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 _ALLOWED = ("data:", "optional:")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run soaks, thousands of kills and big fuzzing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The default suite tries the same examples every time, and no busy machine makes an example too slow.
+    common = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("default", common, derandomize=True)
+    settings.register_profile("long", common, max_examples=1000)
+    settings.load_profile("long" if config.getoption("--long") else "default")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -70,6 +70,7 @@ class FakeClock:
         self._order = itertools.count()
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._pending: asyncio.Handle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def now(self) -> float:
         return self._now
@@ -87,6 +88,10 @@ class FakeClock:
             await asyncio.sleep(0)
             return
         loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            # A loop that ended took its sleepers and its handle with it.
+            self._loop, self._pending = loop, None
+            self._sleepers.clear()
         future: asyncio.Future[None] = loop.create_future()
         heapq.heappush(self._sleepers, (moment, next(self._order), future))
         self._schedule(loop)

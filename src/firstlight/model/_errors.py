@@ -7,6 +7,8 @@ whole branch by its meaning.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class FirstlightError(Exception):
     """Base of all errors raised on purpose.
@@ -22,6 +24,17 @@ class FirstlightError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors cross processes, and those below take other arguments than Exception remembers.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[FirstlightError], args: tuple[Any, ...], state: dict[str, Any]) -> FirstlightError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class InvalidInput(FirstlightError, ValueError):

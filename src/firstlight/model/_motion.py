@@ -8,8 +8,6 @@ one more row that starts before the earlier one ended.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -84,7 +82,7 @@ def end(segments: Segments) -> float:
 
 
 def crossings(segments: Segments, targets: ArrayLike) -> NDArray[np.float64]:
-    """First moment at which the axis reaches each target position; NaN where it never does.
+    """First moment at which the axis, moving, reaches each target position; NaN where it never does.
 
     Solved segment by segment from position(t) = p + v·dt + a·dt²/2.
     """
@@ -96,26 +94,33 @@ def crossings(segments: Segments, targets: ArrayLike) -> NDArray[np.float64]:
         span = min(duration, until - start)
         if span <= 0.0:
             continue
-        moment = start + _first_root(wanted - p, v, a, span)
-        found = np.where(np.isnan(found), moment, found)
+        # A segment that turns back passes its positions twice: before and after the turning point.
+        turn = -v / a if a else -1.0
+        # Segments join within the roundoff of their positions and moments; what falls into a joint belongs to both.
+        fastest = max(abs(v), abs(v + a * span))
+        slack = 8 * np.spacing(np.maximum(np.abs(wanted), abs(p))) + 4 * np.spacing(start + span) * fastest
+        pieces = ((0.0, turn), (turn, span)) if 0.0 < turn < span else ((0.0, span),)
+        for first, last in pieces:
+            moment = start + _passage(wanted - p, v, a, first, last, slack)
+            found = np.where(np.isnan(found), moment, found)
     return found
 
 
-def _first_root(distance: NDArray[np.float64], v: float, a: float, span: float) -> NDArray[np.float64]:
-    """Smallest dt in [0, span] with v·dt + a·dt²/2 = distance, NaN where there is none."""
-    slack = 1e-12 + 1e-12 * span
-    roots: list[NDArray[Any]]
+def _passage(
+    distance: NDArray[np.float64], v: float, a: float, first: float, last: float, slack: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The dt in [first, last] with v·dt + a·dt²/2 = distance ± slack, NaN where there is none; no turn in between."""
+    begin, end = ((v + 0.5 * a * dt) * dt for dt in (first, last))
+    low, high = min(begin, end), max(begin, end)
     with np.errstate(invalid="ignore", divide="ignore"):
-        if a == 0.0:
-            roots = [distance / v if v else np.where(distance == 0.0, 0.0, np.nan)]
-        else:
-            # The roundoff of a root at the turning point must not make it imaginary.
-            square = v * v + 2 * a * distance
-            square = np.where((square < 0) & (square > -1e-9 * max(v * v, 1e-300)), 0.0, square)
-            width = np.sqrt(square)
-            roots = [(-v - width) / a, (-v + width) / a]
-        best = np.full(distance.shape, np.nan)
-        for root in roots:
-            ok = (root >= -slack) & (root <= span + slack)
-            best = np.fmin(best, np.where(ok, np.clip(root, 0.0, span), np.nan))
-    return best
+        # The two roots without the cancellation of -v ± √(v² + 2·a·distance).
+        width = np.sqrt(np.maximum(v * v + 2 * a * distance, 0.0))
+        q = -(v + np.copysign(width, v))
+        near, far = -2 * distance / q, q / a if a else np.full(distance.shape, np.nan)
+    near = np.where(q == 0.0, 0.0, near)
+    # v + a·dt keeps its sign within a piece, so only one root can lie in it; roundoff may put it a hair outside.
+    middle = 0.5 * (first + last)
+    root = np.where(np.abs(far - middle) < np.abs(near - middle), far, near)
+    # Decided by position: near a turn the roundoff of a position is a long time.
+    inside = (distance >= low - slack) & (distance <= high + slack)
+    return np.where(inside, np.clip(root, first, last), np.nan)

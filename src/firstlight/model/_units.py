@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,10 @@ from firstlight.model._errors import InvalidInput
 
 if TYPE_CHECKING:
     import pint
+
+_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?![\d.])\s*(.*?)\s*")
+# pint evaluates what it parses: a power tower in a message must not stop a server.
+_UNIT = re.compile(r"(?:[^\W\d]|1(?=/)|[°%/·() ]|\*(?!\*)|(?:\*\*|\^)[-+]?\d(?![\d*^]))*")
 
 
 @cache
@@ -28,14 +33,32 @@ def convert(value: float | str, unit: str) -> float:
     """
     if not isinstance(value, str):
         return float(value)
+    found = _NUMBER.fullmatch(value)
+    if found and not found[2]:
+        return float(found[1])
+    refused = InvalidInput(
+        f"{value!r} is not a quantity in {unit or 'plain numbers'}.",
+        hint=f"Write for instance '{f'20 {unit}'.strip()}'.",
+    )
+    if not found or not _UNIT.fullmatch(found[2]):
+        raise refused
+    from tokenize import TokenError
+
     import pint
 
+    units = registry()
     try:
-        quantity = registry().Quantity(value)
-        if quantity.dimensionless and unit and not any(c.isalpha() for c in value):
-            return float(quantity.magnitude)
-        return float(quantity.to(unit).magnitude)
-    except (pint.PintError, AttributeError, TypeError, ValueError, AssertionError) as error:
-        raise InvalidInput(
-            f"{value!r} is not a quantity in {unit or 'plain numbers'}.", hint=f"Write for instance '20 {unit}'."
-        ) from error
+        return float(units.Quantity(float(found[1]), units.parse_units(found[2])).to(unit).magnitude)
+    # What pint's parser raises for nonsense is not only its own.
+    except (
+        pint.PintError,
+        AssertionError,
+        AttributeError,
+        KeyError,
+        OverflowError,
+        SyntaxError,
+        TokenError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise refused from error
