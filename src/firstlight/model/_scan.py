@@ -44,8 +44,14 @@ class Scan(BaseModel):
     counters: tuple[str, ...] = ()
     """Names of counters, cameras or groups."""
     trigger: TriggerMode = TriggerMode.SOFTWARE
+    units: dict[str, str] = Field(default_factory=dict)
+    """Unit of the path's numbers for axes whose positions were given with one; the others are in the axis' own unit."""
     relative: bool = False
     """Positions are relative to where the axes are, and the axes return there."""
+    back: bool = False
+    """The axes return to where they were when the scan ends."""
+    shutter: Literal["open", "closed", "as-is"] = "open"
+    """The fast shutter during the acquisition: opened for it and closed after it, kept closed (darks), or not touched."""
     sleep_time: float = Field(default=0.0, ge=0)
     """Seconds to wait after each point."""
     stab_time: float = Field(default=0.0, ge=0)

@@ -1,0 +1,46 @@
+"""The engine, the acquisition chain, paths, presets, the motion gate and the standard scans."""
+
+from firstlight.scanning._chain import Chain, Node
+from firstlight.scanning._commands import COMMANDS, amesh, ascan, ct, dscan, flyscan, loopscan, timescan
+from firstlight.scanning._conduct import Outcome, Watch
+from firstlight.scanning._devices import Camera, Devices
+from firstlight.scanning._engine import Engine
+from firstlight.scanning._estimate import DryRun, Estimate
+from firstlight.scanning._gate import Gate, Motion, Rule
+from firstlight.scanning._presets import EndScan, Preset, RunView
+from firstlight.scanning._progress import Listener, Progress
+from firstlight.scanning._sequence import MoveTo, ScanSequence
+from firstlight.scanning._store import Store
+from firstlight.scanning._tomo import tomo
+
+__all__ = [
+    "COMMANDS",
+    "Camera",
+    "Chain",
+    "Devices",
+    "DryRun",
+    "EndScan",
+    "Engine",
+    "Estimate",
+    "Gate",
+    "Listener",
+    "Motion",
+    "MoveTo",
+    "Node",
+    "Outcome",
+    "Preset",
+    "Progress",
+    "Rule",
+    "RunView",
+    "ScanSequence",
+    "Store",
+    "Watch",
+    "amesh",
+    "ascan",
+    "ct",
+    "dscan",
+    "flyscan",
+    "loopscan",
+    "timescan",
+    "tomo",
+]

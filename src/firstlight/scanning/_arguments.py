@@ -1,0 +1,137 @@
+"""Checks of what users type, shared by all scan commands; every refusal is one sentence and changes nothing."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any, Protocol, SupportsIndex, TypeAlias, runtime_checkable
+
+from firstlight.model import InvalidInput, TriggerMode, convert, registry
+
+
+@runtime_checkable
+class Named(Protocol):
+    """Anything that carries the name of a device."""
+
+    name: str
+
+
+Device: TypeAlias = str | Named
+"""A device by its name, or the device itself."""
+Position: TypeAlias = float | str
+"""A position in the axis' own unit, or a text with a unit: ``"10 mm"``."""
+Seconds: TypeAlias = float | str
+"""Seconds, or a text with a unit: ``"10 ms"``."""
+
+
+def device_name(value: Device, what: str) -> str:
+    """The name of a device given by name or as an object.
+
+    :param what: how the command calls this argument, for the error.
+    """
+    name = value if isinstance(value, str) else getattr(value, "name", None)
+    if not isinstance(name, str) or not name:
+        raise InvalidInput(f"{what}: {value!r} is not the name of a device.", hint="Give a name such as 'rot'.")
+    return name
+
+
+def counter_names(values: Sequence[Device]) -> tuple[str, ...]:
+    """Names of counters, each once."""
+    names = tuple(device_name(value, "counters") for value in values)
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidInput(f"counters: {name} is given twice.", hint="Name each counter once.")
+    return names
+
+
+def whole(value: SupportsIndex, what: str, least: int) -> int:
+    """A whole number of at least ``least``."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise InvalidInput(
+            f"{what}: {value!r} is not a whole number.", hint=f"Give a whole number, at least {least}."
+        ) from None
+    if number < least:
+        raise InvalidInput(f"{what}: {number} is too few.", hint=f"Give a whole number, at least {least}.")
+    return number
+
+
+def seconds(value: Seconds, what: str) -> float:
+    """A finite time of at least 0 s."""
+    number = _finite(_converted(value, "s", what), value, what)
+    if number < 0:
+        raise InvalidInput(f"{what}: {value!r} is negative.", hint="Give a time of 0 s or more.")
+    return number
+
+
+def positions(axis: str, **given: Position) -> tuple[tuple[float, ...], str]:
+    """Positions of one axis as numbers, and the unit they were given in (empty: the axis' own).
+
+    Devices are not known here, so texts keep the unit of the first one; whoever resolves the scan converts it.
+
+    :param given: argument name to position.
+    """
+    texts = [v for v in given.values() if isinstance(v, str)]
+    if not texts:
+        return tuple(_finite(_converted(v, "", what), v, what) for what, v in given.items()), ""
+    unit = _unit_of(texts[0], next(iter(given)))
+    if unit and len(texts) != len(given):
+        raise InvalidInput(
+            f"{axis}: {', '.join(str(v) for v in given.values())} mixes plain numbers with units.",
+            hint="Give all positions of an axis with a unit, or none.",
+        )
+    return tuple(_finite(_converted(v, unit, what), v, what) for what, v in given.items()), unit
+
+
+def trigger_mode(value: str | TriggerMode, allowed: Sequence[TriggerMode]) -> TriggerMode:
+    """One of the trigger modes that a command offers."""
+    words = [mode.value for mode in allowed]
+    if value not in words:
+        raise InvalidInput(f"trigger: {value!r} is not possible here.", hint=f"Give one of: {', '.join(words)}.")
+    return TriggerMode(value)
+
+
+def typed(command: str, *arguments: object) -> str:
+    """The title of a scan: the command as its user typed it."""
+    return " ".join([command, *(_plain(argument) for argument in arguments)])
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, str):
+        return value.replace(" ", "")
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return str(getattr(value, "name", value))
+
+
+def _converted(value: Any, unit: str, what: str) -> float:
+    if isinstance(value, str):
+        return convert(value, unit)
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError):
+        raise InvalidInput(
+            f"{what}: {value!r} is not a number.", hint=f"Give a number, or a text such as '10 {unit or 'mm'}'."
+        ) from None
+
+
+def _finite(number: float, value: object, what: str) -> float:
+    if not math.isfinite(number):
+        raise InvalidInput(f"{what}: {value!r} is not a finite number.", hint="Give a finite number.")
+    return number
+
+
+def _unit_of(text: str, what: str) -> str:
+    import pint
+
+    try:
+        quantity: Any = registry().Quantity(text)
+        return f"{quantity.units:~}" if not quantity.dimensionless or any(c.isalpha() for c in text) else ""
+    except (pint.PintError, AttributeError, TypeError, ValueError, AssertionError) as error:
+        raise InvalidInput(f"{what}: {text!r} is not a position.", hint="Write for instance '10 mm'.") from error

@@ -1,0 +1,146 @@
+"""The devices that scans name, found by name and told apart by what they can do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from firstlight.devices import Axis
+from firstlight.model import CameraInfo, CounterDriver, InvalidInput, NotFound, Shutter, Trigger, TriggerPlan
+
+
+@runtime_checkable
+class Camera(Protocol):
+    """A camera as the engine sees it: ``detectors.Camera``, or a twin in a test."""
+
+    name: str
+    info: CameraInfo
+
+    async def prepare(self, run_key: str, plan: TriggerPlan, slots: int = 0) -> Any:
+        """Join the run and get ready; publishes the channels ``name``, ``name:start``, ``name:stop``."""
+
+    async def start(self, moment: float) -> None:
+        """Time: the first exposure starts at ``moment``. Position: arm. Software: nothing yet."""
+
+    async def trigger(self) -> None:
+        """Software: expose the next frame now."""
+
+    async def stop(self) -> Any:
+        """End the acquisition and seal the channels; idempotent."""
+
+
+AnyDevice: TypeAlias = Axis | CounterDriver | Camera | Shutter | Trigger
+
+
+@dataclass(frozen=True)
+class Devices:
+    """What an engine works with; composed by the session.
+
+    :param axes: by name; the same for the others.
+    :param groups: name of a group to names of counters, cameras and groups.
+    :param default: what measures when a scan names no counters.
+    :param timeouts: seconds without an answer after which a device counts as dead, for those that differ.
+    :param timeout: the same for all others; time that the device needs by its own settings (a long motion, an exposure)
+        comes on top.
+    """
+
+    axes: Mapping[str, Axis] = field(default_factory=dict)
+    counters: Mapping[str, CounterDriver] = field(default_factory=dict)
+    cameras: Mapping[str, Camera] = field(default_factory=dict)
+    shutters: Mapping[str, Shutter] = field(default_factory=dict)
+    triggers: Mapping[str, Trigger] = field(default_factory=dict)
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    default: Sequence[str] = ()
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+    timeout: float = 10.0
+
+    @classmethod
+    def of(
+        cls,
+        devices: Iterable[AnyDevice],
+        *,
+        groups: Mapping[str, Sequence[str]] | None = None,
+        default: Sequence[str] = (),
+        timeouts: Mapping[str, float] | None = None,
+        timeout: float = 10.0,
+    ) -> Devices:
+        """Sort devices by what they are.
+
+        :raises InvalidInput: when one is of no known sort, or a name is used twice.
+        """
+        kinds: dict[str, dict[str, Any]] = {k: {} for k in ("axes", "counters", "cameras", "shutters", "triggers")}
+        seen: set[str] = set()
+        for device in devices:
+            if device.name in seen:
+                raise InvalidInput(f"Two devices are called {device.name}.", hint="Give each its own name.")
+            seen.add(device.name)
+            kinds[_kind(device)][device.name] = device
+        clash = seen & set(groups or {})
+        if clash:
+            raise InvalidInput(f"{min(clash)} is the name of a device and of a group.", hint="Rename one of them.")
+        return cls(
+            **kinds, groups=dict(groups or {}), default=tuple(default), timeouts=dict(timeouts or {}), timeout=timeout
+        )
+
+    def axis(self, name: str) -> Axis:
+        """One axis.
+
+        :raises NotFound: with the nearest name.
+        """
+        try:
+            return self.axes[name]
+        except KeyError:
+            raise NotFound(f"There is no axis {name}.", hint=_nearest(name, self.axes)) from None
+
+    def measuring(self, names: Sequence[str]) -> tuple[list[CounterDriver], list[Camera]]:
+        """The counters and cameras that names and groups stand for, each once, in the order given.
+
+        :param names: empty for the default group.
+        """
+        counters: dict[str, CounterDriver] = {}
+        cameras: dict[str, Camera] = {}
+        for name in self._spread(names or self.default, ()):
+            if name in self.counters:
+                counters[name] = self.counters[name]
+            elif name in self.cameras:
+                cameras[name] = self.cameras[name]
+            else:
+                known = [*self.counters, *self.cameras, *self.groups]
+                raise NotFound(f"There is no counter, camera or group {name}.", hint=_nearest(name, known))
+        return list(counters.values()), list(cameras.values())
+
+    def allowed(self, name: str) -> float:
+        """Seconds without an answer after which the device counts as dead."""
+        return self.timeouts.get(name, self.timeout)
+
+    def _spread(self, names: Sequence[str], within: tuple[str, ...]) -> list[str]:
+        spread: list[str] = []
+        for name in names:
+            if name in within:
+                raise InvalidInput(f"The group {name} contains itself.", hint="Take it out of its own members.")
+            spread += self._spread(self.groups[name], (*within, name)) if name in self.groups else [name]
+        return spread
+
+
+def _kind(device: AnyDevice) -> str:
+    if isinstance(device, Axis):
+        return "axes"
+    if isinstance(device, CounterDriver):
+        return "counters"
+    if isinstance(device, Shutter):
+        return "shutters"
+    if isinstance(device, Camera):
+        return "cameras"
+    if isinstance(device, Trigger):
+        return "triggers"
+    raise InvalidInput(f"{device!r} is no axis, counter, camera, shutter or trigger.")
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    words = sorted(known)
+    close = difflib.get_close_matches(name, words, n=1)
+    if close:
+        return f"Did you mean {close[0]}?"
+    return f"There are: {', '.join(words)}." if words else "None is configured."

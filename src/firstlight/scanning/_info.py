@@ -1,0 +1,150 @@
+"""The description that travels with a run, and the record of its end."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from firstlight.model import (
+    Clock,
+    EndReason,
+    FirstlightError,
+    PlotHint,
+    Quantity,
+    RunAborted,
+    RunEnd,
+    RunInfo,
+    Saving,
+)
+from firstlight.scanning._devices import Devices
+from firstlight.scanning._plan import Plan
+from firstlight.scanning._presets import EndScan
+
+_log = logging.getLogger(__name__)
+
+
+def run_info(
+    clock: Clock,
+    devices: Devices,
+    plan: Plan,
+    saving: Saving | None,
+    parent: str | None,
+    metadata: Mapping[str, Any],
+) -> RunInfo:
+    """The description of the run of a plan.
+
+    :param metadata: of the session; the scan's own wins.
+    """
+    scan = plan.scan
+    technique = dict(scan.metadata)
+    if scan.image_key is not None:
+        # nxtomomill recognises darks, flats and projections of a sequence by this.
+        technique = merged({"technique": {"image_key": scan.image_key}}, technique)
+    return RunInfo(
+        name=scan.name,
+        title=scan.title,
+        start_epoch=clock.epoch(clock.now()),
+        clock=clock.name,
+        clock_offset=clock.epoch(0.0),
+        npoints=plan.points,
+        saving=saving,
+        parent=parent,
+        axes=plan.axes,
+        shape=plan.shape if len(plan.shape) > 1 else (),
+        count_time=scan.count_time,
+        plots=plots(plan),
+        positioners=positioners(devices),
+        parameters=scan.model_dump(mode="json", exclude={"metadata"}, exclude_defaults=True),
+        devices=device_settings(devices, plan),
+        metadata=merged(metadata, technique),
+    )
+
+
+def positioners(devices: Devices) -> dict[str, Quantity]:
+    """Where all axes are; one that does not answer is left out, because most scans do not need it."""
+    found = {}
+    for name, axis in devices.axes.items():
+        try:
+            position = axis.position
+        except Exception as error:  # noqa: BLE001 - any axis of the beamline may be off
+            _log.warning("%s does not tell its position: %s", name, error)
+            continue
+        if math.isfinite(position):
+            found[name] = Quantity(value=position, unit=axis.unit)
+    return found
+
+
+def plots(plan: Plan) -> tuple[PlotHint, ...]:
+    """Each scalar counter against what moves: the fast axis, or time."""
+    x = plan.axes[-1] if plan.axes else "elapsed_time"
+    y = tuple(c.name for counter in plan.counters for c in counter.channels if c.shape == ())
+    return (PlotHint(x=x, y=y),) if y else ()
+
+
+def device_settings(devices: Devices, plan: Plan) -> dict[str, dict[str, Any]]:
+    """How the devices of a plan are set."""
+    settings: dict[str, dict[str, Any]] = {}
+    for name in plan.axes:
+        axis = devices.axis(name)
+        found: dict[str, Any] = {"sign": axis.sign, "offset": axis.offset, "offset@units": axis.unit}
+        speed = plan.sweep.velocity if plan.sweep is not None else axis.velocity
+        for key, value, unit in (
+            ("velocity", speed, f"{axis.unit}/s"),
+            ("acceleration", axis.acceleration, f"{axis.unit}/s^2"),
+        ):
+            if math.isfinite(value):
+                found |= {key: value, f"{key}@units": unit}
+        settings[name] = found
+    for camera in plan.cameras:
+        info = camera.info
+        settings[camera.name] = {
+            "acq_parameters": {
+                "acq_expo_time": plan.scan.count_time,
+                "acq_expo_time@units": "s",
+                "acq_mode": plan.scan.trigger.value,
+                "acq_nb_frames": plan.points or 0,
+                **({"acq_period": plan.period, "acq_period@units": "s"} if plan.period else {}),
+            },
+            "dead_time": info.dead_time,
+            "dead_time@units": "s",
+        }
+        for key, size in (("y_pixel_size", info.pixel_size[0]), ("x_pixel_size", info.pixel_size[1])):
+            if size > 0:
+                settings[camera.name] |= {key: size, f"{key}@units": "m"}
+    return settings
+
+
+def run_end(cause: BaseException | None, clock: Clock, devices: Devices) -> tuple[RunEnd, FirstlightError | None]:
+    """The record of the end, and the error that the caller gets."""
+    error: FirstlightError | None = None
+    message = ""
+    reason = EndReason.SUCCESS
+    if isinstance(cause, EndScan):
+        message = str(cause)
+    elif cause is not None:
+        reason = EndReason.ABORTED if isinstance(cause, RunAborted) else EndReason.FAILED
+        error = as_error(cause)
+        message = str(error)
+    end = RunEnd(reason=reason, message=message, epoch=clock.epoch(clock.now()), positioners=positioners(devices))
+    return end, error
+
+
+def as_error(cause: BaseException) -> FirstlightError:
+    """An error that people can be shown; what was not raised on purpose goes to the log with its traceback."""
+    if isinstance(cause, FirstlightError):
+        return cause
+    _log.error("the engine failed", exc_info=cause)
+    error = FirstlightError(f"The engine failed: {type(cause).__name__}: {str(cause).rstrip('.')}.")
+    error.__cause__ = cause
+    return error
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two trees in one; where both have a value, that of ``above``."""
+    result = dict(below)
+    for key, value in above.items():
+        there = result.get(key)
+        result[key] = merged(there, value) if isinstance(there, Mapping) and isinstance(value, Mapping) else value
+    return result

@@ -1,0 +1,253 @@
+"""From a description to numbers: where the axes go, what measures, how fast, and whether all that is allowed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firstlight.devices import Axis
+from firstlight.model import (
+    CounterDriver,
+    DeviceError,
+    FirstlightError,
+    InvalidInput,
+    LimitError,
+    Scan,
+    ScanKind,
+    Trigger,
+    TriggerMode,
+    TriggerPlan,
+    registry,
+)
+from firstlight.scanning._devices import Camera, Devices
+from firstlight.scanning._gate import Gate
+from firstlight.scanning._path import Points, Positions, points_of
+
+LEAD = 0.25
+"""Seconds at constant speed before the first exposure: time to tell all devices when it starts."""
+TRAIL = 0.02
+"""Seconds at constant speed after the last exposure."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One continuous motion, user units.
+
+    :param first: position at the start of exposure 0.
+    :param last: position at the end of the last period.
+    :param step: signed distance between the starts of two exposures.
+    :param velocity: unit/s, positive.
+    :param departure: where the axis waits before: the run-up and the lead lie between here and ``first``.
+    :param arrival: where it comes to rest.
+    """
+
+    axis: str
+    first: float
+    last: float
+    step: float
+    velocity: float
+    departure: float
+    arrival: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A scan resolved against the devices, at this moment; nothing has moved.
+
+    :param points: number of points; None when open-ended.
+    :param positions: axis to the user position of each point (middle of the exposure in a continuous scan).
+    :param shape: points along each dimension of the path, outermost first; empty without axes.
+    :param origin: axis to where it was, for those that move.
+    :param period: seconds between starts, of scans that are not triggered by software.
+    :param pulse: device that makes the pulses; None when devices run by the plan alone.
+    """
+
+    scan: Scan
+    points: int | None
+    axes: tuple[str, ...]
+    positions: Positions
+    shape: tuple[int, ...]
+    origin: dict[str, float]
+    counters: Sequence[CounterDriver]
+    cameras: Sequence[Camera]
+    period: float | None = None
+    sweep: Sweep | None = None
+    pulse: Trigger | None = None
+    back: frozenset[str] = field(default_factory=frozenset)
+
+    def trigger(self, devices: Devices) -> TriggerPlan:
+        """What every slave is told before the run."""
+        scan, sweep = self.scan, self.sweep
+        plan = TriggerPlan(mode=scan.trigger, points=self.points or 0, exposure=scan.count_time)
+        if scan.trigger is TriggerMode.SOFTWARE or self.period is None:
+            return plan
+        plan = plan.model_copy(update={"period": self.period})
+        if sweep is None or scan.trigger is TriggerMode.TIME:
+            return plan
+        axis = devices.axis(sweep.axis)
+        return plan.model_copy(
+            update={"axis": sweep.axis, "first": axis.to_dial(sweep.first), "step": axis.sign * sweep.step}
+        )
+
+
+def resolve(scan: Scan, devices: Devices) -> Plan:
+    """Numbers for a scan; limits are not looked at yet (:func:`problems`).
+
+    :raises NotFound: for unknown devices.
+    :raises InvalidInput: for a description that makes no sense with these devices.
+    """
+    counters, cameras = devices.measuring(scan.counters)
+    _check_modes(scan, counters, cameras)
+    period = None
+    if scan.trigger is not TriggerMode.SOFTWARE:
+        period = max([scan.count_time, *(camera.info.period(scan.count_time) for camera in cameras)])
+        if period <= 0:
+            raise InvalidInput("count_time: devices that run freely need an exposure of more than 0 s.")
+    _check_names(scan, counters, cameras)
+    if scan.shutter == "closed" and not devices.shutters:
+        raise InvalidInput(
+            f"{scan.title}: there is no fast shutter to keep closed.",
+            hint="Configure a shutter, or leave the dark frames out.",
+        )
+    if scan.kind is ScanKind.TIME:
+        points = scan.npoints or None
+        pulse = _pulse(scan, devices)
+        return Plan(scan, points, (), {}, (), {}, counters, cameras, period, None, pulse)
+    if scan.path is None:
+        raise InvalidInput(f"{scan.name} has no path.")
+    path = points_of(scan.path)
+    origin = {name: devices.axis(name).position for name in path.axes}
+    positions = {name: _user(scan, devices.axis(name), path.middle[name], origin[name]) for name in path.axes}
+    sweep = None
+    if scan.kind is ScanKind.FLY:
+        assert period is not None
+        sweep = _sweep(scan, devices, path, period, origin)
+    return Plan(
+        scan,
+        len(path),
+        path.axes,
+        positions,
+        path.shape,
+        origin,
+        counters,
+        cameras,
+        period,
+        sweep,
+        _pulse(scan, devices) if sweep else None,
+        frozenset(path.axes) if scan.relative or scan.back else frozenset(),
+    )
+
+
+def problems(plan: Plan, devices: Devices, gate: Gate) -> list[FirstlightError]:
+    """Why the scan may not run: every position of its path against limits and rules, and speeds."""
+    found: list[FirstlightError] = []
+
+    def attempt(name: str, positions: NDArray[np.float64], what: str) -> None:
+        try:
+            gate.check_path(name, positions, what)
+        except LimitError as error:
+            found.append(error)
+
+    sweep = plan.sweep
+    if sweep is None:
+        for name, positions in plan.positions.items():
+            attempt(name, positions, "point")
+        return found
+    axis = devices.axis(sweep.axis)
+    if sweep.velocity > axis.velocity * (1 + 1e-9):
+        slowest = abs(sweep.step) / axis.velocity
+        found.append(
+            LimitError(
+                axis.name,
+                f"would have to move at {sweep.velocity:.4g} {axis.unit}/s, above its {axis.velocity:.4g} "
+                f"{axis.unit}/s.",
+                hint=f"Count at least {slowest:.3g} s, or take more intervals.",
+            )
+        )
+    before = len(found)
+    attempt(sweep.axis, np.array([sweep.first, sweep.last]), "end of the path")
+    if len(found) == before:
+        attempt(sweep.axis, np.array([sweep.departure]), "the run-up, position")
+        attempt(sweep.axis, np.array([sweep.arrival]), "the run-down, position")
+    return found
+
+
+def travel_time(distance: float, velocity: float, acceleration: float) -> float:
+    """Seconds of a trapezoidal motion from rest to rest."""
+    distance = abs(distance)
+    if distance == 0.0 or math.isinf(velocity):
+        return 0.0
+    if math.isinf(acceleration):
+        return distance / velocity
+    ramp = velocity / acceleration
+    if distance <= velocity * ramp:
+        return 2.0 * math.sqrt(distance / acceleration)
+    return distance / velocity + ramp
+
+
+def _user(scan: Scan, axis: Axis, values: NDArray[np.float64], origin: float) -> NDArray[np.float64]:
+    unit = scan.units.get(axis.name)
+    if unit and unit != axis.unit:
+        import pint
+
+        try:
+            values = np.asarray(registry().Quantity(values, unit).to(axis.unit).magnitude, dtype=np.float64)
+        except pint.PintError as error:
+            raise InvalidInput(
+                f"{axis.name} moves in {axis.unit or 'plain numbers'}, not in {unit}.", hint="Give another unit."
+            ) from error
+    return values + origin if scan.relative else values
+
+
+def _sweep(scan: Scan, devices: Devices, path: Points, period: float, origin: dict[str, float]) -> Sweep:
+    if len(path.axes) != 1:
+        raise InvalidInput(f"A continuous scan moves one axis, not {len(path.axes)}.")
+    name = path.axes[0]
+    axis = devices.axis(name)
+    ends = np.array([path.lower[name][0], path.upper[name][-1]])
+    # The specification keeps the middle of the first interval: its start comes back with roundoff, and zero shows it.
+    ends[np.abs(ends) < 1e-12 * np.ptp(ends)] = 0.0
+    first, last = _user(scan, axis, ends, origin[name]).tolist()
+    step = (last - first) / len(path)
+    velocity = abs(step) / period
+    if not math.isfinite(axis.acceleration) or not axis.acceleration > 0:
+        raise DeviceError(name, "cannot move at constant speed.", hint="Use a step scan.")
+    direction = math.copysign(1.0, step)
+    ramp = velocity**2 / (2.0 * axis.acceleration)
+    return Sweep(
+        axis=name,
+        first=first,
+        last=last,
+        step=step,
+        velocity=velocity,
+        departure=first - direction * (ramp + velocity * LEAD),
+        arrival=last + direction * (ramp + velocity * TRAIL),
+    )
+
+
+def _pulse(scan: Scan, devices: Devices) -> Trigger | None:
+    if scan.trigger is TriggerMode.SOFTWARE:
+        return None
+    return next((t for t in devices.triggers.values() if scan.trigger in t.modes), None)
+
+
+def _check_names(scan: Scan, counters: Sequence[CounterDriver], cameras: Sequence[Camera]) -> None:
+    names = [spec.name for counter in counters for spec in counter.channels] + [camera.name for camera in cameras]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InvalidInput(f"{scan.name}: two devices publish a channel called {twice}.", hint="Rename one of them.")
+
+
+def _check_modes(scan: Scan, counters: Sequence[CounterDriver], cameras: Sequence[Camera]) -> None:
+    modes = {c.name: c.modes for c in counters} | {c.name: c.info.modes for c in cameras}
+    unfit = [name for name, possible in modes.items() if scan.trigger not in possible]
+    if unfit:
+        possible = ", ".join(sorted(modes[unfit[0]]))
+        raise InvalidInput(
+            f"{scan.name}: {', '.join(unfit)} cannot be triggered by {scan.trigger.value}.",
+            hint=f"{unfit[0]} can be triggered by: {possible}.",
+        )

@@ -1,0 +1,153 @@
+"""Points that the engine asks for, one by one: time scans and step scans."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firstlight.model import Clock, DeviceError, FakeClock, FirstlightError
+from firstlight.scanning._acquisition import Acquisition
+
+YIELD = 0.005
+"""Seconds after which a loop in which nothing waits lets others run: abort, time limits, progress."""
+SHORT = 0.002
+"""Waits shorter than this (s) block the loop: its own timers are no finer than a millisecond."""
+
+
+async def acquire(a: Acquisition) -> None:
+    """Make all points: move, settle, start, wait, read, record.
+
+    Where no device makes us wait, a point costs some function calls and no task: drivers are asked directly, and rows
+    are written in batches.
+    """
+    plan, scan, clock, waits, recorder = a.plan, a.plan.scan, a.clock, a.waits, a.recorder
+    before, after = a.hooks("point_before"), a.hooks("point_after")
+    starts = a.chain.start
+    frames = [(camera, a.reader.channel(camera.name)) for camera in plan.cameras]
+    reads = [(call, len(c.channels)) for call, c in zip(a.chain.read, plan.counters, strict=True)]
+    direct = not any(call.blocking for call in (*starts, *a.chain.read))
+    steps = _Steps(a) if plan.axes else None
+    exposure, sleep, stab = scan.count_time, scan.sleep_time, scan.stab_time
+    now = clock.now
+    yielded = recorder.began = now()
+    for index in range(plan.points) if plan.points is not None else itertools.count():
+        waits.point = index
+        positions: tuple[float, ...] = ()
+        if steps is not None:
+            moved = await steps.go(index)
+            if moved and stab:
+                await clock.sleep_until(now() + stab)
+            positions = steps.positions()
+        if before:
+            await a.hook("point_before", index, dict(zip(plan.axes, positions, strict=True)))
+        moment = now()
+        if direct:
+            await _start(a, moment)
+        else:
+            await a.all(starts, moment)
+        if exposure:
+            await _until(clock, moment + exposure)
+        if direct:
+            values = await _read(a, reads, positions)
+        else:
+            answers = await a.all(a.chain.read)
+            for (call, expected), answer in zip(reads, answers, strict=True):
+                a.check_count(call, answer, expected)
+            values = (*positions, *itertools.chain.from_iterable(answers))
+        for camera, channel in frames:
+            await a.frame(camera, channel, index)
+        done = now()
+        recorder.add(moment, values, done)
+        if after:
+            await a.hook("point_after", index, values)
+        a.reporter.at(index + 1)
+        if sleep:
+            await clock.sleep_until(now() + sleep)
+        elif done - yielded > YIELD:
+            await asyncio.sleep(0)
+            yielded = now()
+    waits.point = None
+
+
+async def _until(clock: Clock, moment: float) -> None:
+    if moment - clock.now() < SHORT and not isinstance(clock, FakeClock):
+        clock.pause_until(moment)
+    else:
+        await clock.sleep_until(moment)
+
+
+async def _start(a: Acquisition, moment: float) -> None:
+    pending = None
+    for call in a.chain.start:
+        try:
+            result = call.function(moment)
+        except FirstlightError:
+            raise
+        except Exception as error:
+            raise a.waits.named(error, call.device, call.doing) from error
+        if result is not None and inspect.isawaitable(result):
+            pending = [] if pending is None else pending
+            pending.append(a.waits.answer(call.device, call.doing, _given(result), call.extra))
+    if pending is not None:
+        await a.waits.together(*pending)
+
+
+async def _read(a: Acquisition, reads: Sequence[tuple[Any, int]], positions: tuple[float, ...]) -> tuple[Any, ...]:
+    values: list[Any] = list(positions)
+    for call, expected in reads:
+        try:
+            result = call.function()
+        except FirstlightError:
+            raise
+        except Exception as error:
+            raise a.waits.named(error, call.device, call.doing) from error
+        if inspect.isawaitable(result):
+            result = await a.waits.answer(call.device, call.doing, _given(result), call.extra)
+        if len(result) != expected:
+            a.check_count(call, result, expected)
+        values += result
+    return tuple(values)
+
+
+def _given(result: Any) -> Any:
+    return lambda: result
+
+
+class _Steps:
+    """The axes of a step scan, and where they have to be at each point."""
+
+    def __init__(self, a: Acquisition) -> None:
+        self._a = a
+        self._axes = [a.devices.axis(name) for name in a.plan.axes]
+        columns: Mapping[str, NDArray[np.float64]] = a.plan.positions
+        self._columns = [(name, columns[name].tolist()) for name in a.plan.axes]
+        self._at: list[float | None] = [None] * len(self._axes)
+
+    async def go(self, index: int) -> bool:
+        """Move what is not yet at its place, all at once; whether anything moved."""
+        due = []
+        for k, (name, targets) in enumerate(self._columns):
+            target = targets[index]
+            if target != self._at[k]:
+                due.append((name, target))
+                self._at[k] = target
+        if not due:
+            return False
+        await self._a.waits.together(*(self._a.go(name, target) for name, target in due))
+        return True
+
+    def positions(self) -> tuple[float, ...]:
+        """Where the axes really are."""
+        try:
+            return tuple([axis.position for axis in self._axes])
+        except FirstlightError:
+            raise
+        except Exception as error:
+            name = self._axes[0].name if len(self._axes) == 1 else "axes"
+            raise DeviceError(name, f"failed to tell a position: {error}.") from error
