@@ -1,0 +1,57 @@
+"""Every figure that Firstlight promises, who measures it, and what it has to reach."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from benchmarks._harness import Promise, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """Rows that one function measures together.
+
+    :param function: ``module:function`` below ``benchmarks``, imported when it is wanted.
+    :param promises: what each row has to reach, by its name.
+    """
+
+    function: str
+    promises: dict[str, Promise]
+
+    def measure(self) -> list[Row]:
+        """Do the work."""
+        module, _, name = self.function.partition(":")
+        function: Callable[[], list[Row]] = getattr(import_module(f"benchmarks.{module}"), name)
+        return function()
+
+
+BENCHMARKS: tuple[Benchmark, ...] = (
+    Benchmark("_start:importing", {"start.import": Promise(most=0.3)}),
+    Benchmark("_start:command_line", {"start.cli": Promise(most=0.4)}),
+)
+
+
+def promises() -> dict[str, Promise]:
+    """What each row has to reach."""
+    return {name: promise for benchmark in BENCHMARKS for name, promise in benchmark.promises.items()}
+
+
+def chosen(names: Sequence[str]) -> list[Benchmark]:
+    """The benchmarks with rows of these names, or of names that begin so (``buffer``); all without a name.
+
+    :raises LookupError: when a name fits none; the message names the closest ones.
+    """
+    known = promises()
+    for name in names:
+        if not any(fits(name, row) for row in known):
+            close = difflib.get_close_matches(name, known, n=3, cutoff=0.3) or sorted(known)
+            raise LookupError(f"There is no benchmark {name!r}. There is {', '.join(close)}.")
+    return [b for b in BENCHMARKS if not names or any(fits(name, row) for name in names for row in b.promises)]
+
+
+def fits(name: str, row: str) -> bool:
+    """Whether a name that was asked for means this row."""
+    return row == name or row.startswith(f"{name}.")
