@@ -22,10 +22,8 @@ def adopt(folder: RunFolder) -> bool:
 
     :return: whether anything had to be done.
     """
-    if folder.state is RunState.CLOSED:
-        return False
     touched = False
-    for member in sorted(p.name for p in folder.members.iterdir()):
+    for member in sorted(path.name for path in folder.joined()):
         if member != OWNER:
             touched |= adopt_member(folder, member)
     lock = _lock(folder, OWNER)

@@ -10,6 +10,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import SystemRandom
 
@@ -26,7 +27,7 @@ from firstlight.buffer._reader import RunReader
 from firstlight.buffer._spill import SpillRoom
 from firstlight.buffer._summary import RunDetails, RunSummary, details, summary
 from firstlight.buffer._words import require_platform
-from firstlight.model import Conflict, InvalidInput, NotFound, RunInfo, RunState
+from firstlight.model import Conflict, FirstlightError, InvalidInput, NotFound, RunInfo, RunState
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 _SMALLEST_SHM = 256 * 1024 * 1024
@@ -94,13 +95,13 @@ class Buffer:
         for name in readers:
             if not re.fullmatch(r"[\w-][\w.-]*", name):
                 raise InvalidInput(f"{name!r} is not a name for a retaining reader.")
-        self._memory.reserve(PAGE)
+        self._memory.reserve(4 * PAGE)
         key = _key(info)
         draft, final = self._runs / f".new-{key}", self._runs / key
         # The lock of the index keeps a cleaning process from taking the draft for a dead one's.
         with self._index.lock():
             try:
-                RunFolder.create(draft, info, readers, on_full)
+                RunFolder.create(draft, info, readers=readers, on_full=on_full, spill=self.spill / key)
                 lock = acquire(draft / "members" / OWNER)
                 if lock is None:
                     raise Conflict(f"The new run {key} is locked by another process.")
@@ -222,8 +223,7 @@ class Buffer:
                 removed.append(entry.key)
             except (Conflict, NotFound):
                 continue
-        for path in list(self._memory.pool.iterdir()):
-            path.unlink(missing_ok=True)
+        self._memory.empty_pool()
         return removed
 
     def usage(self) -> Usage:
@@ -235,7 +235,7 @@ class Buffer:
         found = []
         for entry in self.runs():
             try:
-                found.append(summary(self._folder(entry.key), self.spill))
+                found.append(summary(self._folder(entry.key)))
             except NotFound:
                 continue
         return found
@@ -245,7 +245,7 @@ class Buffer:
 
         :raises NotFound: when there is no such run.
         """
-        return details(self._folder(key), self.spill)
+        return details(self._folder(key))
 
     # -- inside
 
@@ -267,7 +267,7 @@ class Buffer:
     def _all_locks(self, folder: RunFolder) -> list[Lock] | None:
         """The locks of all members and readers of a run, or None when one of them lives."""
         locks: list[Lock] = []
-        for path in [*folder.members.iterdir(), *folder.readers_folder.iterdir()]:
+        for path in [*folder.joined(), *folder.readers_folder.iterdir()]:
             lock = acquire(path)
             if lock is None:
                 for one in locks:
@@ -284,13 +284,14 @@ class Buffer:
             raise NotFound(f"There is no run {key} in the buffer.") from error
         if recycle:
             self._memory.recycle(buried / "channels")
-        remove_tree(buried)
-        remove_tree(self.spill / key)
+        self._bury(buried)
         self._bell.answer()
 
     def _bury(self, folder: Path) -> None:
+        # Half made or half removed: without its page or description it has spilled nothing, or no longer.
+        with suppress(FirstlightError):
+            remove_tree(RunFolder(folder).spill)
         remove_tree(folder)
-        remove_tree(self.spill / folder.name.removeprefix(".gone-").removeprefix(".new-"))
 
     def _evict(self) -> bool:
         for entry in self.runs():

@@ -3,11 +3,10 @@
 ``futex(2)``, non-private, so it works between processes. A producer rings only when the flag is set: ringing costs a
 system call, and nobody listens most of the time.
 
-Bell and flag are the only words here that several processes write, and they carry no data. Every value of the bell is
-stored once (each ringer counts under its own random prefix), so a late store of one producer can not hide a ring of
-another. The flag is set by waiters and cleared by the producer that then wakes all of them. What can still be lost is
-one wake-up, when flag and counter pass each other in two store buffers: therefore no wait lasts longer than
-:data:`NAP`.
+Bell and flag are the only words here that several processes write, and they carry no data. Each ringer counts from
+its own random start, so a late store of one producer does not restore an earlier value and hide a ring of another. The
+flag is set by waiters and cleared by the producer that then wakes all of them. What can still be lost is one wake-up,
+when flag and counter pass each other in two store buffers: therefore no wait lasts longer than :data:`NAP`.
 """
 
 from __future__ import annotations

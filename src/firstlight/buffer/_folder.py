@@ -59,7 +59,7 @@ class RunFolder:
         self.bell = Doorbell(mapping, BELL)
 
     @classmethod
-    def create(cls, path: Path, info: RunInfo, readers: Sequence[str], on_full: BackPressure) -> None:
+    def create(cls, path: Path, info: RunInfo, *, readers: Sequence[str], on_full: BackPressure, spill: Path) -> None:
         """Fill a new folder that nobody sees yet."""
         try:
             path.mkdir(mode=0o700)
@@ -67,7 +67,12 @@ class RunFolder:
                 (path / sub).mkdir()
             for name in readers:
                 (path / "readers" / name).touch(mode=0o600)
-            description = {"info": info.model_dump(mode="json"), "readers": list(readers), "on_full": on_full.value}
+            description = {
+                "info": info.model_dump(mode="json"),
+                "readers": list(readers),
+                "on_full": on_full.value,
+                "spill": str(spill),
+            }
             (path / "info.json").write_text(json.dumps(description))
             mapping = Mapping.create(path / "run", PAGE)
         except OSError as error:
@@ -98,6 +103,11 @@ class RunFolder:
     def on_full(self) -> BackPressure:
         """What rings do when their readers lag."""
         return BackPressure(str(self._description["on_full"]))
+
+    @cached_property
+    def spill(self) -> Path:
+        """Folder on disk for what the memory can not hold, for all members alike."""
+        return Path(str(self._description["spill"]))
 
     @property
     def state(self) -> RunState:
@@ -135,6 +145,10 @@ class RunFolder:
             draft.rename(final)
         except OSError as error:
             raise full(error, final, PAGE) from error
+
+    def joined(self) -> list[Path]:
+        """Lock files of all members; a name that starts with a dot belongs to one that is not locked yet."""
+        return [path for path in self.members.iterdir() if not path.name.startswith(".")]
 
     def claims(self) -> dict[str, str]:
         """Member that claimed each channel, also of channels that have not appeared yet."""

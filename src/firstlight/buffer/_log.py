@@ -50,20 +50,18 @@ class LogWriter(ChannelWriter):
         :raises StorageFull: when there is no room; nothing of the block is acknowledged.
         :raises Conflict: when the channel is sealed.
         """
-        if (
-            values.__class__ is not np.ndarray
-            or values.dtype is not self._dtype
-            or values.ndim == 0
-            or values.shape[1:] != self._shape
-        ):
-            values = checked(self.spec, self._dtype, self._shape, values)
         start = self._count
         stop = start + len(values)
-        if stop > self._limit:
+        cells = self._cells
+        if stop > self._limit or cells is None:
             self._write(start, values)
         else:
             base = self._base
-            self._array[start - base : stop - base] = values
+            try:
+                # A memoryview refuses other formats, lengths and dimensions by itself, and copies faster than an array.
+                cells[start - base : stop - base] = values  # type: ignore[call-overload]
+            except (TypeError, ValueError):
+                self._write(start, values)
         now = self._now()
         if now >= self._due:
             self._due = self._blocks.note(start, now)
@@ -100,8 +98,12 @@ class LogWriter(ChannelWriter):
     def _write(self, start: int, values: NDArray[Any]) -> None:
         if self._limit < 0:
             raise self._refuse()
-        self._column.write(start, values)
-        self._look()
+        block = checked(self.spec, self._dtype, self._shape, values)
+        if start + len(block) > self._limit:
+            self._column.write(start, block)
+            self._look()
+        else:
+            self._array[start - self._base : start - self._base + len(block)] = block
 
     def _look(self) -> None:
         self._array, self._base, self._limit = self._column.array, self._column.base, self._column.limit

@@ -15,6 +15,7 @@ from firstlight.buffer._folder import OWNER, RunFolder
 from firstlight.buffer._head import Head, Part, head_path
 from firstlight.buffer._locks import Lock, held
 from firstlight.buffer._log import LogWriter, values_part
+from firstlight.buffer._mapping import PAGE
 from firstlight.buffer._memory import Memory, Segment
 from firstlight.buffer._policy import BackPressure
 from firstlight.buffer._ragged import ENDS_PART, RaggedWriter
@@ -31,6 +32,7 @@ from firstlight.model import (
     RunEnd,
     RunInfo,
     RunState,
+    StorageFull,
 )
 
 _W = TypeVar("_W", bound=ChannelWriter)
@@ -132,7 +134,7 @@ class RunMember:
 
         def make(place: Place) -> RingWriter:
             # Frames must be in memory: a ring on disk would be slower than any spill.
-            segment = self._segment(place.head, SLOTS_FILE, slots_nbytes(spec.item_nbytes, slots), spill=None)
+            segment = self._segment(place.head, SLOTS_FILE, slots_nbytes(spec.item_nbytes, slots), spill=False)
             return RingWriter(place, segment, on_full or self._folder.on_full, self._means.room)
 
         return self._create(spec, parts, make)
@@ -159,15 +161,15 @@ class RunMember:
         self._claim(spec.name)
         channels = self._folder.channels
         draft = channels / (spec.name + ".new")
-        spill = self._means.memory.spill / self.key
+        spill = self._folder.spill
         try:
-            self._means.memory.reserve(0)
+            self._means.memory.reserve(2 * PAGE + sum(part.item_nbytes * part.capacity for part in parts))
             head = Head.create(
                 draft, spec, readers=list(self._folder.readers), parts=parts, extra={"spill": str(spill)}
             )
             place = Place(
                 head,
-                lambda suffix, size: self._segment(head, suffix, size, spill=spill),
+                lambda suffix, size: self._segment(head, suffix, size, spill=True),
                 self._folder.bell,
                 self._means.now,
                 spill,
@@ -197,6 +199,8 @@ class RunMember:
         for _ in range(2):
             try:
                 path.symlink_to(self._member)
+            except FileNotFoundError:
+                raise Conflict(f"The run {self.key} was removed from the buffer.") from None
             except FileExistsError:
                 if not free_claim(self._folder, name):
                     raise Conflict(f"The channel {name} of the run {self.key} is claimed already.") from None
@@ -204,9 +208,14 @@ class RunMember:
                 return
         raise Conflict(f"The channel {name} of the run {self.key} is claimed already.")
 
-    def _segment(self, head: Head, suffix: str, size: int, *, spill: Path | None) -> Segment:
+    def _segment(self, head: Head, suffix: str, size: int, *, spill: bool) -> Segment:
         path = self._folder.channels / f"{head.spec.name}.{suffix}"
-        return self._means.memory.segment(path, size, head.epoch, spill=spill)
+        try:
+            return self._means.memory.segment(path, size, head.epoch)
+        except StorageFull:
+            if not spill or not self._means.room.take(size):
+                raise
+            return self._means.memory.on_disk(path, size, head.epoch, self._folder.spill)
 
     def _seal_all(self, reason: str) -> None:
         for writer in self._writers:
@@ -241,7 +250,7 @@ class RunWriter(RunMember):
         for writer in self._writers:
             if not writer.sealed and writer.name not in online:
                 writer.seal()
-        for member in self._folder.members.iterdir():
+        for member in self._folder.joined():
             if member.name != self._member:
                 adopt_member(self._folder, member.name)
         self._folder.write_end(end)

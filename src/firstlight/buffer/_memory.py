@@ -77,19 +77,26 @@ class Memory:
 
     # -- segments
 
-    def segment(self, path: Path, size: int, epoch: int, *, spill: Path | None) -> Segment:
-        """Allocate, map and stamp a segment: from the pool, else fresh, else on disk.
+    def segment(self, path: Path, size: int, epoch: int) -> Segment:
+        """Allocate, map and stamp a segment: from the pool, else fresh.
 
         :param path: where it goes in the folder of the run.
-        :param spill: folder on disk where the segment may live when the memory is full; None forbids that.
         :raises StorageFull: when there is no room.
         """
-        try:
-            mapping = self._recycled(path, size) or self._fresh(path, size)
-        except StorageFull:
-            if spill is None:
-                raise
-            mapping = self._on_disk(path, size, spill)
+        return self._stamped(self._recycled(path, size) or self._fresh(path, size), size, epoch)
+
+    def on_disk(self, path: Path, size: int, epoch: int, spill: Path) -> Segment:
+        """The same on disk, with a link where it would be in memory.
+
+        :param spill: folder on disk of the run.
+        """
+        spill.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target = spill / path.name
+        mapping = Mapping.create(target, size)
+        path.symlink_to(target)
+        return self._stamped(mapping, size, epoch)
+
+    def _stamped(self, mapping: Mapping, size: int, epoch: int) -> Segment:
         segment = Segment(mapping)
         # Readers of the run that had this memory before compare the epoch after they copied: it must change first.
         segment.words[EPOCH] = epoch
@@ -135,13 +142,6 @@ class Memory:
     def _pooled(self) -> list[Path]:
         return list(self.pool.iterdir())
 
-    def _on_disk(self, path: Path, size: int, spill: Path) -> Mapping:
-        spill.mkdir(parents=True, exist_ok=True, mode=0o700)
-        target = spill / path.name
-        mapping = Mapping.create(target, size)
-        path.symlink_to(target)
-        return mapping
-
     # -- budget
 
     def reserve(self, nbytes: int) -> None:
@@ -173,6 +173,11 @@ class Memory:
             self._used = whole if whole + nbytes <= self.budget else self._count()
             self._counted = time.monotonic()
         return self._used + nbytes <= self.budget
+
+    def empty_pool(self) -> None:
+        """Give the recycled segments back to the system."""
+        while self._drop_pooled():
+            pass
 
     def _drop_pooled(self) -> bool:
         for candidate in self._pooled():

@@ -194,6 +194,8 @@ class RingWriter(ChannelWriter):
             found: list[int] = []
 
             def freed() -> bool:
+                if self._closed:
+                    raise self._refuse()
                 one = self._try()
                 if one is not None:
                     found.append(one)
@@ -239,8 +241,8 @@ class RingWriter(ChannelWriter):
             if item == self._spilling:
                 return
             self._held.popleft()
-            self._generations[slot] = 0
             self._words[OLDEST] = self._held[0][0] if self._held else self._count
+            self._generations[slot] = 0
             # A reader pins first and looks at the generation then; here it is the other way round. With a barrier on
             # both sides at least one of the two sees the other.
             self._fence()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from firstlight.buffer._channel import open_channel
 from firstlight.buffer._folder import OWNER, RunFolder
@@ -69,7 +68,7 @@ class RunDetails:
     readers: dict[str, bool]
 
 
-def summary(folder: RunFolder, spill: Path) -> RunSummary:
+def summary(folder: RunFolder) -> RunSummary:
     """The line of one run."""
     info = folder.info
     return RunSummary(
@@ -82,12 +81,12 @@ def summary(folder: RunFolder, spill: Path) -> RunSummary:
         alive=held(folder.members / OWNER),
         channels=len(folder.visible()),
         memory=allocated(folder.channels),
-        spilled=spilled_bytes(spill / folder.key),
+        spilled=spilled_bytes(folder.spill),
         file=info.saving.file if info.saving else "",
     )
 
 
-def details(folder: RunFolder, spill: Path) -> RunDetails:
+def details(folder: RunFolder) -> RunDetails:
     """All about one run."""
     claims = folder.claims()
     channels = []
@@ -109,4 +108,4 @@ def details(folder: RunFolder, spill: Path) -> RunDetails:
             )
         )
     readers = {name: held(folder.readers_folder / name) for name in folder.readers}
-    return RunDetails(summary(folder, spill), folder.info, tuple(channels), readers)
+    return RunDetails(summary(folder), folder.info, tuple(channels), readers)

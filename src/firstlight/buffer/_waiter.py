@@ -48,21 +48,32 @@ class _Follower:
     def __init__(self, bell: Doorbell) -> None:
         self.bell = bell
         self._loop = asyncio.get_running_loop()
-        self._event = asyncio.Event()
+        self._nudged = False
+        self._future: asyncio.Future[None] | None = None
 
     def nudge(self) -> None:
         """From the waiter's thread: look at the condition."""
         try:
-            self._loop.call_soon_threadsafe(self._event.set)
+            self._loop.call_soon_threadsafe(self._set)
         except RuntimeError:
             return  # the loop was closed with the follower in it
 
     async def nudged(self, timeout: float) -> None:
-        try:
-            await asyncio.wait_for(self._event.wait(), timeout)
-        except TimeoutError:
-            return
-        self._event.clear()
+        """Return at the next nudge, or when the timeout (s) is over."""
+        if not self._nudged:
+            self._future = self._loop.create_future()
+            alarm = self._loop.call_later(timeout, self._set)
+            try:
+                await self._future
+            finally:
+                alarm.cancel()
+                self._future = None
+        self._nudged = False
+
+    def _set(self) -> None:
+        self._nudged = True
+        if self._future is not None and not self._future.done():
+            self._future.set_result(None)
 
 
 class Waiter:
@@ -85,7 +96,7 @@ class Waiter:
             if len(bells) > max(1, self._most - 1):
                 return False
             self._followers.append(follower)
-            self._wake()
+            self._wake(follower.bell)
             if not self._running:
                 self._running = True
                 threading.Thread(target=self._listen, name="doorbells", daemon=True).start()
@@ -96,7 +107,10 @@ class Waiter:
         with self._lock:
             self._followers.remove(follower)
 
-    def _wake(self) -> None:
+    def _wake(self, bell: Doorbell) -> None:
+        if self._most == 1:
+            bell.answer()  # the thread sleeps on this bell alone
+            return
         self._control.value += 1
         address = ctypes.c_void_p(ctypes.addressof(self._control))
         libc().syscall(_FUTEX, address, _WAKE | _PRIVATE, 1, None, None, 0)
