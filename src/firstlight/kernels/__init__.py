@@ -1,0 +1,23 @@
+"""Compiled pixel and reconstruction functions with their NumPy twins; knows arrays only."""
+
+from firstlight.kernels._angles import angle_weights
+from firstlight.kernels._correct import LEAST_TRANSMISSION, Corrected, Reduced, attenuation, reduce_stack
+from firstlight.kernels._filters import FILTERS, filter_response, ramp_kernel
+from firstlight.kernels._gridrec import TOLERANCE, Gridrec, reconstruct
+from firstlight.kernels._warm import warm_up
+
+__all__ = [
+    "FILTERS",
+    "LEAST_TRANSMISSION",
+    "TOLERANCE",
+    "Corrected",
+    "Gridrec",
+    "Reduced",
+    "angle_weights",
+    "attenuation",
+    "filter_response",
+    "ramp_kernel",
+    "reconstruct",
+    "reduce_stack",
+    "warm_up",
+]
