@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import socket
+import stat
 import struct
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +33,27 @@ def peer(connection: socket.socket) -> Peer:
     return Peer(
         *struct.unpack(form, connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize(form)))
     )
+
+
+def address(name: str, scope: Path | str = "") -> Path:
+    """Where a service of this user is found: a short path in a private folder, the same for everybody who asks.
+
+    :param name: of the service.
+    :param scope: what it belongs to, for instance the root of a buffer; services of one name in two scopes are two.
+    :raises Conflict: the folder belongs to somebody else.
+    """
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    folder = Path(runtime) / "firstlight" if runtime else Path(tempfile.gettempdir()) / f"firstlight-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.lstat()
+    except OSError as error:
+        raise WireError(f"No sockets can be made in {folder}: {error.strerror}.") from error
+    # The folder for temporary files is open to everybody: somebody else may have made this one.
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise Conflict(f"{folder} does not belong to you.", hint="Set XDG_RUNTIME_DIR to a private folder.")
+    belongs = hashlib.blake2b(os.fsencode(Path(scope).absolute()), digest_size=5).hexdigest()
+    return folder / f"{name}-{belongs}"
 
 
 def check(path: Path) -> None:

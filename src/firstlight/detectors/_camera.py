@@ -1,0 +1,240 @@
+"""The camera as the session sees it: the proxy of a receiver."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from firstlight.detectors._channels import channels
+from firstlight.detectors._pipeline import StepSpec
+from firstlight.detectors._receiver import socket_of
+from firstlight.detectors._status import Status
+from firstlight.model import CameraInfo, ChannelSpec, Conflict, FirstlightError, ProcessError, TriggerPlan, WireError
+from firstlight.process import Child, ProcessSpec, Restart, Supervisor
+from firstlight.wire import AsyncClient, Client, Role, WireTimeout
+
+_T = TypeVar("_T")
+
+TARGET = "firstlight.detectors._receiver:main"
+
+
+class Camera:
+    """One camera; its frames go into the buffer, only words pass here.
+
+    A connection lasts one run, from :meth:`prepare` to :meth:`stop`, in one event loop; the next run may use another.
+
+    :param socket: where its receiver serves.
+    :param child: the receiver process, when it is supervised here.
+    :param timeout: seconds that the receiver may take to answer, beyond what the exposures take.
+    :raises WireError: no receiver serves there.
+    """
+
+    def __init__(self, name: str, socket: Path, *, child: Child | None = None, timeout: float = 10.0) -> None:
+        self.name = name
+        self.socket = Path(socket)
+        self.child = child
+        self._timeout = timeout
+        with Client(self.socket, role=Role.VIEW, timeout=timeout) as client:
+            self.info: CameraInfo = client.call("info")
+            """What it can do."""
+        self._exposure = 0.0
+        self._client: AsyncClient | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._error: FirstlightError | None = None
+
+    @classmethod
+    def spawn(
+        cls,
+        supervisor: Supervisor,
+        name: str,
+        source: Mapping[str, Any],
+        buffer: Path,
+        *,
+        patience: float = 5.0,
+        timeout: float = 10.0,
+        ready: float = 60.0,
+        nice: int = 0,
+    ) -> Self:
+        """Start the receiver of a camera and connect to it; it is restarted when it dies.
+
+        :param source: ``kind`` and configuration of its frame source.
+        :param buffer: root of the buffer.
+        :param patience: seconds that a frame may be late.
+        :param ready: seconds until it must be ready.
+        :raises ProcessError: it cannot be started; with the last lines of its log.
+        """
+        arguments = {"buffer": str(buffer), "name": name, "source": dict(source), "patience": patience}
+        spec = ProcessSpec(
+            name=name,
+            target=TARGET,
+            arguments=arguments,
+            restart=Restart.ON_FAILURE,
+            max_restarts=5,
+            stop_timeout=patience + 5.0,
+            nice=nice,
+        )
+        child = supervisor.spawn(spec)
+        info = child.wait_ready(ready)
+        return cls(name, Path(info["socket"]), child=child, timeout=timeout)
+
+    @classmethod
+    def attach(cls, name: str, buffer: Path, *, timeout: float = 10.0) -> Self:
+        """Connect to a receiver that another process supervises."""
+        return cls(name, socket_of(name, buffer), timeout=timeout)
+
+    def __repr__(self) -> str:
+        height, width = self.info.shape
+        return f"<Camera {self.name}: {height} × {width} {self.info.dtype}>"
+
+    def channels(self, plan: TriggerPlan | None = None) -> tuple[ChannelSpec, ...]:
+        """The channels that it publishes in every run; those of its steps come on top."""
+        return channels(self.name, self.info, plan)
+
+    @property
+    def error(self) -> FirstlightError | None:
+        """What ended its part of the present run early; None while all is well."""
+        return self._error
+
+    @property
+    def lost(self) -> str:
+        """The same as a sentence, empty while all is well."""
+        return "" if self._error is None else str(self._error)
+
+    async def prepare(
+        self, run_key: str, plan: TriggerPlan, slots: int = 0, steps: Sequence[StepSpec] = ()
+    ) -> list[ChannelSpec]:
+        """Join a run and get ready.
+
+        :param slots: of the ring; 0 lets the receiver choose.
+        :param steps: what to compute from each frame, in this order.
+        :returns: all channels that it publishes in the run; they exist now.
+        """
+        await self._leave()
+        self._error = None
+        self._exposure = plan.exposure
+        client = await self._connect()
+        try:
+            made: list[ChannelSpec] = await client.call(
+                "prepare", self._timeout, run_key=run_key, plan=plan, slots=slots, steps=list(steps)
+            )
+        except WireError as error:
+            died = client.closed
+            await client.close()
+            if died:
+                raise self._died(error) from error
+            raise
+        except BaseException:
+            await client.close()
+            raise
+        self._client = client
+        self._watch = asyncio.create_task(self._follow(client), name=f"watch {self.name}")
+        return made
+
+    async def start(self, moment: float) -> None:
+        """Time: the first exposure starts at ``moment``. Position: arm. Returns when that is done."""
+        await self._run_call(lambda client: client.call("start", self._timeout, moment=moment))
+
+    async def trigger(self) -> None:
+        """Software: expose the next frame now."""
+        await self._run_call(lambda client: client.call("trigger", self._timeout))
+
+    async def wait_frames(self, count: int, timeout: float | None = None) -> int:
+        """Wait until so many frames are acknowledged; how many are.
+
+        :raises DeviceTimeout: the receiver gave up waiting for one of them.
+        :raises ProcessError: the receiver died.
+        """
+        patience = math.inf if timeout is None else timeout
+        return await self._run_call(lambda client: client.call("wait_frames", patience, count=count))
+
+    async def stop(self) -> Status | None:
+        """End the acquisition and seal the channels; idempotent.
+
+        :returns: how it went; None when the receiver died and there is nothing left to stop.
+        """
+        client = self._client
+        try:
+            if client is not None and not client.closed:
+                return await self._stop(client)
+            if self._error is None:
+                # Not prepared here, or only half: what a former session left is stopped too.
+                async with AsyncClient(self.socket, timeout=self._timeout) as other:
+                    return await self._stop(other)
+        except WireTimeout:
+            raise
+        except WireError:
+            return None
+        finally:
+            await self._leave()
+        return None
+
+    async def status(self) -> Status:
+        """What the receiver does now."""
+        async with AsyncClient(self.socket, role=Role.VIEW, timeout=self._timeout) as client:
+            status: Status = await client.call("status")
+            return status
+
+    async def _stop(self, client: AsyncClient) -> Status:
+        status: Status = await client.call("stop", self._timeout + self._exposure)
+        return status
+
+    async def _run_call(self, call: Callable[[AsyncClient], Awaitable[_T]]) -> _T:
+        if self._error is not None:
+            raise self._error
+        client = self._client
+        if client is None:
+            raise Conflict(f"{self.name} is not prepared for a run.")
+        try:
+            return await call(client)
+        except WireError as error:
+            if client.closed:
+                raise self._died(error) from error
+            raise
+
+    async def _connect(self) -> AsyncClient:
+        """Connect, waiting for a receiver that is being restarted."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                return await AsyncClient(self.socket, timeout=self._timeout).connect()
+            except WireError as error:
+                if self.child is None or self.child.error is not None or time.monotonic() > deadline:
+                    raise self._died(error) from error
+            await asyncio.sleep(0.02)
+
+    async def _follow(self, client: AsyncClient) -> None:
+        """Take note of whatever ends the run early."""
+        try:
+            await client.call("result", math.inf)
+        except FirstlightError as error:
+            if not client.closed:
+                self._error = error
+        # The frames may be complete, but the process can still die before it is stopped.
+        await client.wait_closed()
+        if not client.left and self._error is None:
+            try:
+                client.check_open()
+            except WireError as error:
+                self._error = self._died(error)
+
+    async def _leave(self) -> None:
+        client, self._client = self._client, None
+        watch, self._watch = self._watch, None
+        if client is None or watch is None or watch.get_loop() is not asyncio.get_running_loop():
+            return
+        await client.close()
+        await asyncio.wait([watch])
+
+    def _died(self, error: WireError) -> FirstlightError:
+        """The receiver cannot be reached: it has died, and will not come back when its supervisor gave up."""
+        if self.child is not None and self.child.error is not None:
+            return self.child.error
+        log = "" if self.child is None else f" Its log is {self.child.log}."
+        return ProcessError(
+            f"{self.name}: the receiver process died ({error.message.rstrip('.')}).",
+            hint=f"What it acknowledged is kept.{log}",
+        )

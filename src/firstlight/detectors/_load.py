@@ -1,0 +1,53 @@
+"""Things named in a configuration as ``module:function``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from firstlight.model import FirstlightError, FrameSource, InvalidInput
+
+_logger = logging.getLogger(__name__)
+
+
+def call(target: str, arguments: Mapping[str, Any]) -> Any:
+    """Call ``module:function`` with keyword arguments.
+
+    :raises InvalidInput: it cannot be found, or does not take these arguments.
+    """
+    module, colon, name = target.partition(":")
+    if not colon:
+        raise InvalidInput(f"{target!r} is not of the form module:function.")
+    try:
+        function = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise InvalidInput(f"{target} cannot be imported: {error}.") from error
+    try:
+        return function(**arguments)
+    except FirstlightError:
+        raise
+    except Exception as error:
+        _logger.exception("%s failed.", target)
+        raise InvalidInput(f"{target} failed: {type(error).__name__}: {error}.") from error
+
+
+def build_source(configuration: Mapping[str, Any]) -> FrameSource:
+    """The frame source of a configuration.
+
+    :param configuration: ``kind``, a kind that ``devices`` knows or ``module:function``, and what that takes.
+    :raises InvalidInput: it cannot be built.
+    """
+    options = dict(configuration)
+    kind = options.pop("kind", None)
+    if not isinstance(kind, str):
+        raise InvalidInput("The configuration of a camera needs its kind.", hint="For instance kind: sim.camera.")
+    if ":" in kind:
+        source: FrameSource = call(kind, options)
+        return source
+    # At its use: receivers of other kinds of sources start without it.
+    from firstlight import devices
+
+    built: FrameSource = devices.build_source(kind, options)
+    return built
