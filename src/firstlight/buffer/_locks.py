@@ -28,6 +28,8 @@ class Lock:
         """Let go; idempotent."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
+            # Unlocked by name: a child that is being spawned has a copy of the descriptor for an instant.
+            fcntl.flock(fd, fcntl.LOCK_UN)
             os.close(fd)
 
     def __enter__(self) -> Lock:

@@ -51,7 +51,11 @@ class LogWriter(ChannelWriter):
         :raises Conflict: when the channel is sealed.
         """
         start = self._count
-        stop = start + len(values)
+        try:
+            stop = start + len(values)
+        except TypeError:
+            values = checked(self.spec, self._dtype, self._shape, values)
+            stop = start + len(values)
         cells = self._cells
         if stop > self._limit or cells is None:
             self._write(start, values)
