@@ -1,0 +1,86 @@
+"""Data on disk: the data policy's tree, the saver of runs, the readers of their files, recovery and compaction.
+
+Modules that need h5py are loaded at first use: paths can be had without it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from firstlight.storage._options import SaverOptions
+from firstlight.storage._policy import DataPolicy, DatasetFolder, Experiment, Roots, check_name, dataset_of
+from firstlight.storage._report import SavingReport, read_report
+from firstlight.storage._space import StorageError, free_space, require_space
+
+if TYPE_CHECKING:
+    from firstlight.storage._compact import Compacted, compact
+    from firstlight.storage._links import rebuild_masters, write_dataset_links, write_masters
+    from firstlight.storage._recover import Recovered, recover
+    from firstlight.storage._references import reference_spec, references
+    from firstlight.storage._runsaver import RunSaver
+    from firstlight.storage._scan import FileChannel, ScanFile, list_entries, open_scan
+    from firstlight.storage._service import RunStatus, Saver, SaverStatus
+
+_HOMES = {
+    "Compacted": "_compact",
+    "compact": "_compact",
+    "rebuild_masters": "_links",
+    "write_dataset_links": "_links",
+    "write_masters": "_links",
+    "Recovered": "_recover",
+    "recover": "_recover",
+    "reference_spec": "_references",
+    "references": "_references",
+    "RunSaver": "_runsaver",
+    "FileChannel": "_scan",
+    "ScanFile": "_scan",
+    "list_entries": "_scan",
+    "open_scan": "_scan",
+    "RunStatus": "_service",
+    "Saver": "_service",
+    "SaverStatus": "_service",
+}
+
+__all__ = [
+    "Compacted",
+    "DataPolicy",
+    "DatasetFolder",
+    "Experiment",
+    "FileChannel",
+    "Recovered",
+    "Roots",
+    "RunSaver",
+    "RunStatus",
+    "Saver",
+    "SaverOptions",
+    "SaverStatus",
+    "SavingReport",
+    "ScanFile",
+    "StorageError",
+    "check_name",
+    "compact",
+    "dataset_of",
+    "free_space",
+    "list_entries",
+    "open_scan",
+    "read_report",
+    "rebuild_masters",
+    "recover",
+    "reference_spec",
+    "references",
+    "require_space",
+    "write_dataset_links",
+    "write_masters",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(f"firstlight.storage.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'firstlight.storage' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

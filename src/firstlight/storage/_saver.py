@@ -1,0 +1,39 @@
+"""The saver process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from firstlight.process import ChildContext
+
+SOCKET = "saver.sock"
+"""Name of the saver's socket in the root of its buffer."""
+
+
+def main(
+    context: ChildContext, buffer: str, options: Mapping[str, Any] | None = None, socket: str | None = None
+) -> None:
+    """Target of the process: one saver for one buffer.
+
+    :param buffer: root of the buffer.
+    :param options: of :class:`~firstlight.storage.SaverOptions`.
+    :param socket: where to serve; ``saver.sock`` in the buffer's root by default.
+    :raises Conflict: when another saver serves this buffer.
+    """
+    from firstlight.buffer import Buffer
+    from firstlight.storage._options import SaverOptions
+    from firstlight.storage._service import Saver
+    from firstlight.wire import Server
+
+    chosen = SaverOptions.model_validate(dict(options or {}))
+    held = Buffer(Path(buffer))
+    path = Path(socket) if socket else held.root / SOCKET
+    saver = Saver(held, chosen, context.log)
+    server = Server(saver, path).start()
+    try:
+        context.ready(socket=str(path))
+        saver.follow(context.stopping.is_set)
+    finally:
+        server.stop()
