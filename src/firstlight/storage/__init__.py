@@ -13,6 +13,7 @@ from firstlight.storage._report import SavingReport, read_report
 from firstlight.storage._space import StorageError, free_space, require_space
 
 if TYPE_CHECKING:
+    from firstlight.storage._blueprint import blueprint
     from firstlight.storage._compact import Compacted, compact
     from firstlight.storage._links import rebuild_masters, write_dataset_links, write_masters
     from firstlight.storage._recover import Recovered, recover
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from firstlight.storage._service import RunStatus, Saver, SaverStatus
 
 _HOMES = {
+    "blueprint": "_blueprint",
     "Compacted": "_compact",
     "compact": "_compact",
     "rebuild_masters": "_links",
@@ -57,6 +59,7 @@ __all__ = [
     "SavingReport",
     "ScanFile",
     "StorageError",
+    "blueprint",
     "check_name",
     "compact",
     "dataset_of",

@@ -44,33 +44,38 @@ class RunFile:
 
     :param saving: where; its folder is made.
     :param key: of the run in the buffer.
+    :param file: an empty file to be filled instead, which is not renamed or locked.
     :raises StorageFull, StorageError: when the file can not be made; so do all methods.
     """
 
-    def __init__(self, saving: Saving, info: RunInfo, key: str) -> None:
+    def __init__(self, saving: Saving, info: RunInfo, key: str, *, file: h5py.File | None = None) -> None:
         self.path = Path(saving.file)
         self.info = info
         self._hidden = self.path.with_name(f".{self.path.stem}.writing.h5")
-        self._published = False
         self._places = Places(info)
         self._placed: dict[str, Place] = {}
         self._channels: dict[str, ChannelFile] = {}
         self._table: list[str] = []
         self._rows: list[tuple[float, float, float]] = []
         self._running = False
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._hidden.unlink(missing_ok=True)
-            # The lock that HDF5 itself would take; but then no reader in this process could open the file without.
-            self._file = h5py.File(self._hidden, "x", locking=False)
-            fcntl.flock(int(self._file.id.get_vfd_handle()), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise full(self.path, error) from error
+        self._file = file if file is not None else self._create()
+        self._published = file is not None
         with self._guarded():
             self.entry: h5py.Group = create_entry(self._file, saving, info, key)
             groups = {device: self._places.group(device) for device in info.devices}
             write_devices(self.entry["instrument"], groups, info)
             self._times = Column(self.entry[OWN], "times", np.dtype("<f8"), (3,), 256)
+
+    def _create(self) -> h5py.File:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._hidden.unlink(missing_ok=True)
+            # The lock that HDF5 itself would take; but then no reader in this process could open the file without.
+            file = h5py.File(self._hidden, "x", locking=False)
+            fcntl.flock(int(file.id.get_vfd_handle()), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise full(self.path, error) from error
+        return file
 
     @property
     def channels(self) -> Mapping[str, ChannelFile]:

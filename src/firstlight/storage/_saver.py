@@ -8,9 +8,6 @@ from typing import Any
 
 from firstlight.process import ChildContext
 
-SOCKET = "saver.sock"
-"""Name of the saver's socket in the root of its buffer."""
-
 
 def main(
     context: ChildContext, buffer: str, options: Mapping[str, Any] | None = None, socket: str | None = None
@@ -19,17 +16,17 @@ def main(
 
     :param buffer: root of the buffer.
     :param options: of :class:`~firstlight.storage.SaverOptions`.
-    :param socket: where to serve; ``saver.sock`` in the buffer's root by default.
+    :param socket: where to serve; by default the private address of the saver of this buffer.
     :raises Conflict: when another saver serves this buffer.
     """
     from firstlight.buffer import Buffer
     from firstlight.storage._options import SaverOptions
     from firstlight.storage._service import Saver
-    from firstlight.wire import Server
+    from firstlight.wire import Server, address
 
     chosen = SaverOptions.model_validate(dict(options or {}))
     held = Buffer(Path(buffer))
-    path = Path(socket) if socket else held.root / SOCKET
+    path = Path(socket) if socket else address("saver", held.root)
     saver = Saver(held, chosen, context.log)
     server = Server(saver, path).start()
     try:
