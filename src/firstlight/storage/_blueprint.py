@@ -22,7 +22,14 @@ def blueprint(
     :return: the content of the file, and the path of each channel's dataset in its entry.
     """
     saving = info.saving or Saving(
-        proposal="", beamline="", session="", sample="", dataset="", number=1, dataset_file="", file=""
+        proposal="",
+        beamline="",
+        session="",
+        sample="",
+        dataset="",
+        number=1,
+        dataset_file="blueprint.h5",
+        file="blueprint.h5",
     )
     with h5py.File("blueprint", "w", driver="core", backing_store=False) as file:
         run = RunFile(saving, info, key, file=file)
