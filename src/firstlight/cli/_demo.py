@@ -1,0 +1,29 @@
+"""``firstlight demo``: a whole experiment on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    fast: Annotated[bool, typer.Option("--fast", help="Fewer and smaller frames: seconds instead of minutes.")] = False,
+    headless: Annotated[bool, typer.Option("--headless", help="Ask nothing and open no window.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the experiment's files go; a new folder by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Another seed is another sample and other noise.")] = 1,
+    replay: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Recorded projections to use instead of simulated ones.")
+    ] = None,
+) -> None:
+    """Run an experiment from end to end: acquire, buffer, save, read back, reconstruct.
+
+    A simulated beamline takes darks, flats and projections of a rotating sample in a continuous scan; a second process
+    saves them; the volume is reconstructed, stored and pictured.
+    """
+    from firstlight import session
+
+    session.demo(fast=fast, headless=headless, data=data, seed=seed, replay=replay)
