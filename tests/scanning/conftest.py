@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -17,7 +16,9 @@ from firstlight.model import (
     CameraInfo,
     ChannelSpec,
     FakeClock,
+    FirstlightError,
     NotFound,
+    ProcessError,
     RunEnd,
     RunInfo,
     RunState,
@@ -149,7 +150,7 @@ class FakeCamera:
         self.info = CameraInfo((2, 3), "<u2", frozenset(TriggerMode), dead_time=0.001, maximum_rate=200.0)
         self.clock, self.store, self.board = clock, store, board
         self.dies_after: int | None = None
-        self.lost: str | None = None
+        self.error: FirstlightError | None = None
         self._logs: tuple[MemoryLog, MemoryLog, MemoryLog] | None = None
         self._plan: TriggerPlan | None = None
         self._task: asyncio.Task[None] | None = None
@@ -198,8 +199,7 @@ class FakeCamera:
         assert self._logs is not None
         await self.clock.sleep_until(start + exposure)
         if self.dies_after is not None and self._next >= self.dies_after:
-            for log in self._logs:
-                log.seal("its process died")
+            self.error = ProcessError(f"{self.name}: the receiver process died.", hint="What it acknowledged is kept.")
             return
         frames, starts, stops = self._logs
         starts.append(np.array([start]))
@@ -237,6 +237,16 @@ class Beamline:
         """Further devices, from now on."""
         self.all += more
         self.engine.devices = self.devices(**options)
+
+    def press_when(self, condition: Callable[[Progress], bool]) -> None:
+        """Press Ctrl-C, once, when a report of the progress says so."""
+        pressed: list[bool] = []
+
+        def look(event: Progress) -> None:
+            if not pressed and condition(event):
+                pressed.append(self.engine.abort())
+
+        self.engine.listeners.append(look)
 
     @property
     def run(self) -> MemoryRun:
@@ -280,7 +290,3 @@ def sealed_and_whole(run: MemoryRun) -> None:
         assert len(set(own.values())) <= 1, own
     else:
         assert max(lengths, default=0) <= (run.info.npoints or 0)
-
-
-def numbers() -> Iterator[int]:
-    return itertools.count(1)

@@ -55,6 +55,9 @@ class RealClock:
             time.sleep(delay)
 
 
+_PASSES = 100
+
+
 class FakeClock:
     """Time that jumps to the next moment somebody sleeps for; single process, single event loop.
 
@@ -102,11 +105,12 @@ class FakeClock:
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._pending is None:
-            # A few empty passes let tasks that are ready (and what they wake) run before time jumps.
-            self._pending = loop.call_soon(self._idle, loop, 8)
+            self._pending = loop.call_soon(self._idle, loop, _PASSES)
 
     def _idle(self, loop: asyncio.AbstractEventLoop, passes: int) -> None:
-        if passes:
+        # Time jumps when nothing else is ready to run. A loop that does not tell gets some passes, and one that
+        # always has something ready (a task that spins) must not stop time for ever.
+        if passes and getattr(loop, "_ready", True):
             self._pending = loop.call_soon(self._idle, loop, passes - 1)
             return
         self._pending = None

@@ -51,7 +51,7 @@ class Scan(BaseModel):
     back: bool = False
     """The axes return to where they were when the scan ends."""
     shutter: Literal["open", "closed", "as-is"] = "open"
-    """The fast shutter during the acquisition: opened for it and closed after it, kept closed (darks), or not touched."""
+    """The fast shutter: opened for the acquisition and closed after it, kept closed (darks), or not touched."""
     sleep_time: float = Field(default=0.0, ge=0)
     """Seconds to wait after each point."""
     stab_time: float = Field(default=0.0, ge=0)

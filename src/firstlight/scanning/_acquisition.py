@@ -113,16 +113,16 @@ class Acquisition:
             await self.waits.answer(camera.name, "for a frame", arrival)
 
     def camera_alive(self, camera: Camera, channel: Readable) -> None:
-        """Raise when the process of a camera has gone.
+        """Raise when no more frames will come from a camera.
 
-        :raises ProcessError: its channel ended although the run goes on.
+        :raises FirstlightError: what ended its part of the run.
         """
-        lost = getattr(camera, "lost", None)
-        reason = lost if isinstance(lost, str) and lost else (channel.seal_reason if channel.sealed else "")
-        if channel.sealed or reason:
-            why = f": {reason.rstrip('.')}" if reason else ""
+        if camera.error is not None:
+            raise camera.error
+        if channel.sealed:
+            why = f": {channel.seal_reason.rstrip('.')}" if channel.seal_reason else ""
             raise ProcessError(
-                f"{camera.name}: the camera's process ended{self.waits.at_point()}{why}.",
+                f"{camera.name}: ended before the run{self.waits.at_point()}{why}.",
                 hint="What it acknowledged is kept; see its log.",
             )
 

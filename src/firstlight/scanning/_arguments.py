@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Sequence
 from typing import Any, Protocol, SupportsIndex, TypeAlias, runtime_checkable
 
-from firstlight.model import InvalidInput, TriggerMode, convert, registry
+from firstlight.model import InvalidInput, TriggerMode, convert
 
 
 @runtime_checkable
@@ -23,6 +24,9 @@ Position: TypeAlias = float | str
 """A position in the axis' own unit, or a text with a unit: ``"10 mm"``."""
 Seconds: TypeAlias = float | str
 """Seconds, or a text with a unit: ``"10 ms"``."""
+
+
+_NUMBER = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
 
 def device_name(value: Device, what: str) -> str:
@@ -110,7 +114,10 @@ def _plain(value: object) -> str:
 
 def _converted(value: Any, unit: str, what: str) -> float:
     if isinstance(value, str):
-        return convert(value, unit)
+        try:
+            return convert(value, unit)
+        except InvalidInput as error:
+            raise InvalidInput(f"{what}: {error.message}", hint=error.hint) from None
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -128,10 +135,12 @@ def _finite(number: float, value: object, what: str) -> float:
 
 
 def _unit_of(text: str, what: str) -> str:
-    import pint
-
+    number = _NUMBER.match(text)
+    if number is None:
+        raise InvalidInput(f"{what}: {text!r} is not a position.", hint="Write for instance '10 mm'.")
+    unit = text[number.end() :].strip()
     try:
-        quantity: Any = registry().Quantity(text)
-        return f"{quantity.units:~}" if not quantity.dimensionless or any(c.isalpha() for c in text) else ""
-    except (pint.PintError, AttributeError, TypeError, ValueError, AssertionError) as error:
-        raise InvalidInput(f"{what}: {text!r} is not a position.", hint="Write for instance '10 mm'.") from error
+        convert(text, unit)
+    except InvalidInput:
+        raise InvalidInput(f"{what}: {unit} is not a unit.", hint="Write for instance '10 mm'.") from None
+    return unit

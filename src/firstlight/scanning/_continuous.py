@@ -208,20 +208,21 @@ class Continuous:
         """Exposures ``first``, ``first + 1``, ... that are over."""
         if self._frames:
             return self._frame_times(self._frames[0][0], first)
-        now = self._a.clock.now()
-        pulse = self._a.plan.pulse
-        starts: NDArray[np.float64]
-        if pulse is not None:
-            starts = np.asarray(pulse.pulses(), dtype=np.float64)[first:]
-        elif self._sweep is None or self._a.plan.scan.trigger is TriggerMode.TIME:
-            starts = self._moment + np.arange(first, self._points) * self._period
-        else:
-            assert self._axis is not None
-            targets = self._sweep.first + np.arange(first, self._points) * self._sweep.step
-            found = crossings(self._axis.segments(self._moment), targets)
-            starts = np.asarray(found[np.isfinite(found)], dtype=np.float64)
-        starts = starts[starts + self._exposure <= now]
+        starts = self._starts(first)
+        starts = starts[starts + self._exposure <= self._a.clock.now()]
         return starts, starts + self._exposure
+
+    def _starts(self, first: int) -> NDArray[np.float64]:
+        """When exposures ``first``, ``first + 1``, ... start, as far as that is known, without a camera."""
+        pulse = self._a.plan.pulse
+        if pulse is not None:
+            return np.asarray(pulse.pulses(), dtype=np.float64)[first:]
+        steps = np.arange(first, self._points)
+        if self._sweep is None or self._a.plan.scan.trigger is TriggerMode.TIME:
+            return np.asarray(self._moment + steps * self._period, dtype=np.float64)
+        assert self._axis is not None
+        passed = crossings(self._axis.segments(self._moment), self._sweep.first + steps * self._sweep.step)
+        return passed[np.isfinite(passed)]
 
     def _frame_times(self, camera: str, first: int) -> Exposures:
         try:

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from firstlight.devices import Axis
-from firstlight.model import CameraInfo, CounterDriver, InvalidInput, NotFound, Shutter, Trigger, TriggerPlan
+from firstlight.model import (
+    CameraInfo,
+    CounterDriver,
+    FirstlightError,
+    InvalidInput,
+    NotFound,
+    Shutter,
+    Trigger,
+    TriggerPlan,
+)
 
 
 @runtime_checkable
@@ -17,6 +26,10 @@ class Camera(Protocol):
 
     name: str
     info: CameraInfo
+
+    @property
+    def error(self) -> FirstlightError | None:
+        """What ended its part of the present run early, for instance the death of its process."""
 
     async def prepare(self, run_key: str, plan: TriggerPlan, slots: int = 0) -> Any:
         """Join the run and get ready; publishes the channels ``name``, ``name:start``, ``name:stop``."""

@@ -58,14 +58,15 @@ class Reporter:
         self._interval = interval
         self._began = clock.now()
         self._next = 0.0
+        self._doing = ""
         self.state = RunState.CREATED
         self.point = 0
 
     def at(self, point: int, doing: str = "counting") -> None:
-        """Points done so far; cheap enough to be called for each."""
+        """Points done so far; cheap enough to be called for each. Something else to do is always told."""
         self.point = point
         now = self._clock.now()
-        if now >= self._next:
+        if now >= self._next or doing != self._doing:
             self._report(now, doing)
 
     def enter(self, state: RunState, doing: str = "") -> None:
@@ -77,6 +78,7 @@ class Reporter:
 
     def _report(self, now: float, doing: str) -> None:
         self._next = now + self._interval
+        self._doing = doing
         remaining: float | None = None
         if self._total is not None and self.state <= RunState.RUNNING:
             spent = now - self._began

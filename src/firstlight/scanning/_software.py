@@ -16,6 +16,8 @@ from firstlight.scanning._acquisition import Acquisition
 
 YIELD = 0.005
 """Seconds after which a loop in which nothing waits lets others run: abort, time limits, progress."""
+OFTEN = 256
+"""Points after which it does so in any case: fake time may stand still."""
 SHORT = 0.002
 """Waits shorter than this (s) block the loop: its own timers are no finer than a millisecond."""
 
@@ -69,7 +71,7 @@ async def acquire(a: Acquisition) -> None:
         a.reporter.at(index + 1)
         if sleep:
             await clock.sleep_until(now() + sleep)
-        elif done - yielded > YIELD:
+        elif done - yielded > YIELD or index % OFTEN == 0:
             await asyncio.sleep(0)
             yielded = now()
     waits.point = None
