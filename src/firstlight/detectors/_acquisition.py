@@ -228,7 +228,7 @@ class Acquisition:
         self.frames = self._ring.commit()
         # Nobody but this thread takes the slot again, so the frame stays where it is until the next one.
         if missing:
-            self._pipeline.missing()
+            self._pipeline.missing(index)
         else:
             self._pipeline.process(index, frame)
         now = self._now()

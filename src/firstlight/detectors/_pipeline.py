@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from firstlight.buffer import LogWriter, RaggedWriter, RingWriter, RunMember
 from firstlight.detectors._load import call
-from firstlight.model import ChannelKind, ChannelSpec, DeviceError, FirstlightError, InvalidInput, Ragged, Step
+from firstlight.model import ChannelKind, ChannelSpec, DeviceError, FirstlightError, InvalidInput, Step
 from firstlight.wire import register
 
 Writer = LogWriter | RaggedWriter | RingWriter
@@ -42,13 +42,15 @@ class StepSpec:
 class Pipeline:
     """Steps and the channels they publish.
 
-    Every frame gives one item in every channel; a frame that is missing gives the missing value (no values at all in a
-    ragged channel), so that indices are global.
+    Channels that get an item of every frame keep the frames' indices: a frame that is missing gives them the missing
+    value (no values at all, if ragged). Others (totals, every tenth frame) get what their step gives.
     """
 
     def __init__(self, camera: str, steps: Sequence[Step]) -> None:
         self._camera = camera
         self._steps: list[tuple[Step, dict[str, Writer]]] = [(step, {}) for step in steps]
+        # Frames that were missing before any came: only then is it known which channels get an item of each.
+        self._leading = 0
 
     def open(self, member: RunMember, frame: ChannelSpec, *, points: int, slots: int) -> list[ChannelSpec]:
         """Prepare all steps and make their channels.
@@ -79,21 +81,24 @@ class Pipeline:
         """
         for step, writers in self._steps:
             values = self._try(step, f"at frame {index}", partial(step.process, index, frame))
-            if values.keys() != writers.keys():
-                raise DeviceError(
-                    self._camera,
-                    f"step {step.name} gave {sorted(values)} at frame {index}; it said {sorted(writers)}.",
-                )
-            for name, writer in writers.items():
-                _append(writer, np.asarray(values[name]))
+            if unknown := values.keys() - writers.keys():
+                raise DeviceError(self._camera, f"step {step.name} has no channel {min(unknown)}; it gave one.")
+            for name, value in values.items():
+                writer = writers[name]
+                if self._leading and writer.count == 0 and index == self._leading:
+                    for _ in range(self._leading):
+                        _append(writer, _fill(writer))
+                _append(writer, np.asarray(value))
 
-    def missing(self) -> None:
-        """The next frame never came."""
+    def missing(self, index: int) -> None:
+        """Frame ``index`` never came."""
+        if index == self._leading:
+            self._leading += 1
+            return
         for _, writers in self._steps:
             for writer in writers.values():
-                spec = writer.spec
-                empty = isinstance(writer, RaggedWriter)
-                _append(writer, np.full((0,) if empty else spec.shape, spec.fill, np.dtype(spec.dtype)))
+                if writer.count == index:
+                    _append(writer, _fill(writer))
 
     def finish(self) -> None:
         """Publish what the steps kept until the end."""
@@ -103,9 +108,8 @@ class Pipeline:
                     raise DeviceError(self._camera, f"step {step.name} has no channel {block.channel}.")
                 writer = writers[block.channel]
                 if isinstance(writer, RaggedWriter):
-                    assert isinstance(block.values, Ragged)
                     for values in block.values:
-                        writer.append_one(values)
+                        writer.append_one(np.asarray(values))
                 else:
                     writer.append(np.asarray(block.values))
 
@@ -124,6 +128,11 @@ class Pipeline:
             raise DeviceError(
                 self._camera, f"step {step.name} failed {doing}: {type(error).__name__}: {error}."
             ) from error
+
+
+def _fill(writer: Writer) -> NDArray[Any]:
+    shape = (0,) if isinstance(writer, RaggedWriter) else writer.spec.shape
+    return np.full(shape, writer.spec.fill, np.dtype(writer.spec.dtype))
 
 
 def _append(writer: Writer, value: NDArray[Any]) -> None:
