@@ -1,6 +1,24 @@
 """Drivers behind the protocols of ``model``, and what every axis has in common."""
 
 from firstlight.devices._axis import Axis
+from firstlight.devices._configuration import Configuration
+from firstlight.devices._paced import PacedSource
+from firstlight.devices._registry import DEVICES, SOURCES, Device, build, build_source, configuration, is_source
 from firstlight.devices._soft import SoftAxis, SoftCounter
+from firstlight.devices._surroundings import Surroundings
 
-__all__ = ["Axis", "SoftAxis", "SoftCounter"]
+__all__ = [
+    "DEVICES",
+    "SOURCES",
+    "Axis",
+    "Configuration",
+    "Device",
+    "PacedSource",
+    "SoftAxis",
+    "SoftCounter",
+    "Surroundings",
+    "build",
+    "build_source",
+    "configuration",
+    "is_source",
+]

@@ -15,6 +15,9 @@ from firstlight.model._motion import Segments, crossings
 Motion = Callable[[str, float], Segments]
 """Motion of the named axis (dial) from a moment on."""
 
+_AT_ONCE = 256
+"""Positions looked for in one go: a plan may have a million."""
+
 
 @dataclass(slots=True)
 class Schedule:
@@ -74,6 +77,22 @@ class Schedule:
             return self._in_time(first, until)
         return self._along_axis(first, until)
 
+    def start_of(self, index: int) -> float | None:
+        """Start of one exposure as far as it is known now: final when it has passed, None when it is not known."""
+        plan = self.plan
+        if not self.armed or (plan.points and index >= plan.points):
+            return None
+        if plan.mode is TriggerMode.TIME:
+            start = self._moment + index * plan.period
+        elif index < len(self._known):
+            start = self._known[index]
+        else:
+            found = self._found(math.inf, index + 1)
+            if len(self._known) + len(found) <= index:
+                return None
+            start = found[index - len(self._known)]
+        return start if start <= self._stop else None
+
     def _in_time(self, first: int, until: float) -> NDArray[np.float64]:
         period = self.plan.period
         if until < self._moment:
@@ -90,20 +109,30 @@ class Schedule:
 
     def keep(self, until: float) -> None:
         """Fix the starts up to ``until`` (a moment that has passed), so that they need not be found again."""
-        if self.plan.mode is TriggerMode.POSITION and self.armed:
-            found = self._found(min(until, self._stop))
+        if self.plan.mode is not TriggerMode.POSITION or not self.armed:
+            return
+        until = min(until, self._stop)
+        added = _AT_ONCE
+        while added == _AT_ONCE:
+            known = len(self._known)
+            found = self._found(until, min(self.plan.points, known + _AT_ONCE))
             self._known.extend(moment for moment in found if moment <= until)
+            added = len(self._known) - known
 
-    def _found(self, until: float) -> list[float]:
-        """Moments of the positions that are not kept yet: each is awaited only once the one before it was passed."""
+    def _found(self, until: float, points: int = 0) -> list[float]:
+        """Moments of the positions that are not kept yet: each is awaited only once the one before it was passed.
+
+        :param points: exposures to look at; all of the plan when 0.
+        """
         assert self.motion is not None
         plan, known = self.plan, len(self._known)
+        points = points or plan.points
         found: list[float] = []
         # Always from the same moment: cutting a motion elsewhere would change the last bits of its crossings.
         since = self._moment
         last = self._known[-1] if known else self._moment
-        while known + len(found) < plan.points and until > last:
-            targets = plan.first + np.arange(known + len(found), plan.points) * plan.step
+        while known + len(found) < points and until > last:
+            targets = plan.first + np.arange(known + len(found), points) * plan.step
             moments = crossings(self.motion(plan.axis, since), targets)
             ordered = np.fmax.accumulate(np.append(last, moments))[1:] == moments
             count = len(moments) if ordered.all() else int(np.argmin(ordered))

@@ -90,3 +90,17 @@ def _invert(mean: float, uniform: float) -> int:
         probability *= mean / count
         total += probability
     return count
+
+
+def uniforms_of(state: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """An array of numbers in (0, 1) that depends on the state and the shape alone."""
+    count = int(np.prod(shape))
+    with np.errstate(over="ignore"):
+        states = np.uint64(state) + np.uint64(GAMMA) * np.arange(1, count + 1, dtype=np.uint64)
+    return uniforms(states, 0).reshape(shape)
+
+
+def normals_of(state: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """An array of normal numbers that depends on the state and the shape alone (G. E. P. Box, M. E. Muller, 1958)."""
+    u, v = uniforms_of(key(state, 0), shape), uniforms_of(key(state, 1), shape)
+    return np.asarray(np.sqrt(-2.0 * np.log(u)) * np.cos(2.0 * np.pi * v))

@@ -1,6 +1,7 @@
 """Drivers of kind ``sim``: devices whose physics is simulated and whose behaviour is real."""
 
-from firstlight.devices.sim._axis import SimAxis
+from firstlight.devices.sim._axis import LATENCY, SimAxis
+from firstlight.devices.sim._camera import SimCamera
 from firstlight.devices.sim._counter import Diode, RingCurrent, SimCounter
 from firstlight.devices.sim._published import (
     DEVICES_RUN,
@@ -12,10 +13,12 @@ from firstlight.devices.sim._published import (
     newest_devices_run,
 )
 from firstlight.devices.sim._shutter import SimShutter
+from firstlight.devices.sim._stops import Stop, close_shutter, stop_axis
 from firstlight.devices.sim._trigger import SimTrigger
 
 __all__ = [
     "DEVICES_RUN",
+    "LATENCY",
     "Board",
     "BufferBoard",
     "Diode",
@@ -24,8 +27,12 @@ __all__ = [
     "RingCurrent",
     "SharedBoard",
     "SimAxis",
+    "SimCamera",
     "SimCounter",
     "SimShutter",
     "SimTrigger",
+    "Stop",
+    "close_shutter",
     "newest_devices_run",
+    "stop_axis",
 ]

@@ -4,13 +4,14 @@ A *board* holds the history of every axis (rows of ``model._motion``, dial) and 
 0 closed). Rows are published before the moment from which they hold; a later row that begins earlier replaces what
 was known in advance. In the buffer each history is a log of the run named ``devices``: ``<axis>.motion`` and
 ``<shutter>.state``; the moments at which the guard ordered a stop are logs of their own, ``<name>.guard``, because
-every channel has one writer. After a guard's stop nothing of that run moves any more.
+every channel has one writer (``<name>.guard2`` and so on when the guard was started again). After a guard's stop
+the device does not move any more in that run.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 DEVICES_RUN = "devices"
 """Name of the run that holds the states of simulated devices."""
+
+MOST_GUARDS = 8
+"""Guards that one session can wear out."""
 
 
 class Board(Protocol):
@@ -85,11 +89,13 @@ class SharedBoard(MemoryBoard):
     """A board that also publishes into a run of the buffer, for the other processes.
 
     :param member: the run named ``devices``, or this process's part of it.
+    :param root: of the buffer, for processes that have to find it.
     """
 
-    def __init__(self, member: RunMember) -> None:
+    def __init__(self, member: RunMember, root: Path) -> None:
         super().__init__()
         self.member = member
+        self.root = root
         self._logs: dict[str, LogWriter] = {}
 
     def post_motion(self, axis: str, rows: Segments, unit: str = "") -> None:
@@ -119,8 +125,8 @@ class BufferBoard:
     def __init__(self, buffer: Buffer | Path | str, run: str | None = None) -> None:
         from firstlight.buffer import Buffer
 
-        self._buffer = buffer if isinstance(buffer, Buffer) else Buffer(Path(buffer))
-        self._run: RunReader = self._buffer.run(run if run is not None else newest_devices_run(self._buffer))
+        found = buffer if isinstance(buffer, Buffer) else Buffer(Path(buffer))
+        self._run: RunReader = found.run(run if run is not None else newest_devices_run(found))
         self._followers: dict[str, _Follower] = {}
         self._lock = threading.Lock()
 
@@ -153,7 +159,11 @@ class BufferBoard:
     def _follower(self, device: str, part: str, width: int) -> _Follower:
         follower = self._followers.get(device)
         if follower is None:
-            follower = self._followers[device] = _Follower(self._run, device, part, width)
+            try:
+                follower = self._followers[device] = _Follower(self._run, device, part, width)
+            except NotFound as error:
+                known = [n.removesuffix(f".{part}") for n in self._run.channels if n.endswith(f".{part}")]
+                raise _unknown(device, "axis" if part == "motion" else "shutter", known) from error
         return follower
 
 
@@ -162,9 +172,9 @@ class _Follower:
 
     def __init__(self, run: RunReader, device: str, part: str, width: int) -> None:
         self._channel = run.channel(f"{device}.{part}")
-        self._guard_name = f"{device}.guard"
         self._run = run
-        self._guard: ChannelReader | None = None
+        self._device = device
+        self._guards: list[ChannelReader] = []
         self._track = Track(width)
         self._taken = 0
         self._stop = np.inf
@@ -173,20 +183,29 @@ class _Follower:
         """The history up to now, and the moment of the guard's stop (infinite when there is none)."""
         count = self._channel.count
         if count > self._taken:
-            # Row by row in order: a row may replace those before it.
-            for rows in _runs_of_sorted(np.asarray(self._channel.read(self._taken, count))):
+            # A row may replace those before it, so each part that is sorted is added by itself.
+            for rows in _sorted_parts(np.asarray(self._channel.read(self._taken, count))):
                 self._track.append(rows)
             self._taken = count
         if not len(self._track):
             raise NotFound(f"{self._channel.spec.name} holds no state yet.")
-        if self._guard is None:
-            self._guard = self._run.channels.get(self._guard_name)
-        if self._guard is not None and self._stop == np.inf and self._guard.count:
-            self._stop = float(np.asarray(self._guard.read(0, 1))[0])
+        if self._stop == np.inf:
+            self._stop = min(
+                (float(np.asarray(g.read(0, 1))[0]) for g in self._all_guards() if g.count), default=np.inf
+            )
         return self._track, self._stop
 
+    def _all_guards(self) -> list[ChannelReader]:
+        while len(self._guards) < MOST_GUARDS:
+            try:
+                guard = self._run.channel(guard_channel(self._device, len(self._guards) + 1).name)
+            except NotFound:
+                break
+            self._guards.append(guard)
+        return self._guards
 
-def _runs_of_sorted(rows: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+
+def _sorted_parts(rows: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     breaks = np.flatnonzero(np.diff(rows[:, START]) <= 0) + 1
     return np.split(rows, breaks)
 
@@ -194,6 +213,11 @@ def _runs_of_sorted(rows: NDArray[np.float64]) -> list[NDArray[np.float64]]:
 def state_channel(device: str, part: str, shape: tuple[int, ...], unit: str = "") -> ChannelSpec:
     """Description of a state log in the devices run: ``<device>.<part>``."""
     return ChannelSpec(f"{device}.{part}", "<f8", shape, unit, device, role=ChannelRole.STATUS)
+
+
+def guard_channel(device: str, number: int) -> ChannelSpec:
+    """Description of the log of the moments at which guard ``number`` (1, 2, ...) ordered a device to stop."""
+    return ChannelSpec(f"{device}.guard{number if number > 1 else ''}", unit="s", source=device, role=ChannelRole.TIME)
 
 
 def newest_devices_run(buffer: Buffer) -> str:
@@ -212,18 +236,10 @@ def newest_devices_run(buffer: Buffer) -> str:
 def _find(tracks: Mapping[str, Track], name: str, what: str) -> Track:
     track = tracks.get(name)
     if track is None:
-        known = ", ".join(sorted(tracks)) or "none"
-        raise NotFound(f"No simulated {what} is named {name!r}.", hint=f"Known: {known}.")
+        raise _unknown(name, what, tracks)
     return track
 
 
-__all__ = [
-    "DEVICES_RUN",
-    "Board",
-    "BufferBoard",
-    "MemoryBoard",
-    "Poster",
-    "SharedBoard",
-    "newest_devices_run",
-    "state_channel",
-]
+def _unknown(name: str, what: str, known: Iterable[str]) -> NotFound:
+    words = ", ".join(sorted(known)) or "none"
+    return NotFound(f"No simulated {what} is named {name!r}.", hint=f"Known: {words}.")

@@ -1,0 +1,53 @@
+"""Checking the configuration of a device against its type, with errors for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.functional_validators import BeforeValidator
+
+from firstlight.model import InvalidInput, convert
+
+
+class Configuration(BaseModel):
+    """Base of all device configurations: unknown keys are errors, and the text under a field is its description."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+_C = TypeVar("_C", bound=Configuration)
+
+
+def unit(name: str) -> BeforeValidator:
+    """For a number that may be written with a unit: ``Annotated[float, unit("s")]`` takes 0.02 and ``"20 ms"``."""
+
+    def number(value: Any) -> Any:
+        return convert(value, name) if isinstance(value, str) else value
+
+    return BeforeValidator(number)
+
+
+def parse(kind: type[_C], config: Mapping[str, Any], what: str) -> _C:
+    """The checked configuration.
+
+    :param what: whose configuration, for the error.
+    :raises InvalidInput: one sentence with the key, what was given, and what is known.
+    """
+    try:
+        return kind.model_validate(dict(config))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the configuration"
+        name = config.get("name")
+        subject = f"{name} ({what})" if isinstance(name, str) and name else what
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(kind.model_fields)
+            raise InvalidInput(f"{subject}: there is no setting {where!r}.", hint=f"Known: {known}.") from error
+        if first["type"] == "missing":
+            raise InvalidInput(f"{subject}: the setting {where!r} is missing.") from error
+        reason = first["msg"].removeprefix("Value error, ")
+        if isinstance(first.get("ctx", {}).get("error"), InvalidInput):
+            raise InvalidInput(f"{subject}: {where}: {reason}") from error
+        raise InvalidInput(f"{subject}: {where} = {first['input']!r}: {reason}.") from error

@@ -1,0 +1,105 @@
+"""From plain JSON configuration to devices."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from firstlight.devices._axis import Axis
+from firstlight.devices._configuration import Configuration
+from firstlight.devices._surroundings import Surroundings
+from firstlight.model import CounterDriver, FrameSource, InvalidInput, NotFound, Shutter, Trigger
+
+Device = Axis | CounterDriver | Shutter | Trigger
+
+DEVICES: dict[str, tuple[str, str]] = {
+    "sim.axis": ("firstlight.devices.sim._build:axis", "firstlight.devices.sim._build:AxisConfiguration"),
+    "sim.shutter": ("firstlight.devices.sim._build:shutter", "firstlight.devices.sim._build:ShutterConfiguration"),
+    "sim.ring": ("firstlight.devices.sim._build:ring", "firstlight.devices.sim._build:RingConfiguration"),
+    "sim.diode": ("firstlight.devices.sim._build:diode", "firstlight.devices.sim._build:DiodeConfiguration"),
+    "sim.trigger": ("firstlight.devices.sim._build:trigger", "firstlight.devices.sim._build:TriggerConfiguration"),
+}
+"""Kinds of devices that live in the session: their builder and the type of their configuration."""
+
+SOURCES: dict[str, tuple[str, str]] = {
+    "sim.camera": ("firstlight.devices.sim._build:camera", "firstlight.devices.sim._build:CameraConfiguration"),
+    "replay": ("firstlight.devices.replay:camera", "firstlight.devices.replay:ReplayConfiguration"),
+}
+"""Kinds of frame sources, which live in a receiver process."""
+
+
+def build(config: Mapping[str, Any], surroundings: Surroundings | None = None) -> Device:
+    """The device of a configuration: ``kind`` and what that takes.
+
+    :param config: JSON values; numbers may be texts with a unit.
+    :param surroundings: shared by the devices of one session; None for a device alone.
+    :raises InvalidInput: when the kind is missing or unknown, or a setting is wrong.
+    """
+    kind, options = _split(config)
+    builder = _resolve(_known(kind, DEVICES)[0])
+    device: Device = builder(options, surroundings or Surroundings())
+    return device
+
+
+def build_source(kind: str, config: Mapping[str, Any], surroundings: Surroundings | None = None) -> FrameSource:
+    """The frame source of a configuration.
+
+    :param kind: a kind of :data:`SOURCES`, or ``module:function`` of a function that takes the configuration's keys
+        and returns a source.
+    :param surroundings: of this process, for tests; None finds the session's devices in the buffer.
+    :raises InvalidInput: when the kind is unknown, or a setting is wrong.
+    """
+    if ":" in kind:
+        source: FrameSource = _resolve(kind)(**config)
+        return source
+    built: FrameSource = _resolve(_known(kind, SOURCES)[0])(config, surroundings)
+    return built
+
+
+def is_source(kind: str) -> bool:
+    """Whether a kind is a frame source, which a receiver process builds, rather than a device of the session."""
+    return kind in SOURCES or ":" in kind
+
+
+def configuration(kind: str) -> type[Configuration]:
+    """The type of a kind's configuration, for schemas and forms.
+
+    :raises NotFound: for an unknown kind.
+    """
+    known = DEVICES | SOURCES
+    if kind not in known:
+        raise NotFound(f"There is no kind of device {kind!r}.", hint=_nearest(kind, known))
+    found = _resolve(known[kind][1])
+    assert isinstance(found, type)
+    assert issubclass(found, Configuration)
+    return found
+
+
+def _split(config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    options = dict(config)
+    kind = options.pop("kind", None)
+    if not isinstance(kind, str):
+        raise InvalidInput("The configuration of a device needs its kind.", hint="For instance kind: sim.axis.")
+    return kind, options
+
+
+def _known(kind: str, registry: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
+    if kind not in registry:
+        raise InvalidInput(f"There is no kind of device {kind!r}.", hint=_nearest(kind, registry))
+    return registry[kind]
+
+
+def _nearest(kind: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(kind, list(known), n=1)
+    return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
+
+
+def _resolve(target: str) -> Callable[..., Any]:
+    module, _, name = target.partition(":")
+    try:
+        found: Callable[..., Any] = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InvalidInput(f"{target!r} cannot be loaded: {error}.") from error
+    return found

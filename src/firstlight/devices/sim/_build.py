@@ -1,0 +1,351 @@
+"""Simulated devices from their configuration."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from firstlight.devices._axis import Axis
+from firstlight.devices._configuration import Configuration, parse, unit
+from firstlight.devices._surroundings import Surroundings
+from firstlight.devices.sim._axis import LATENCY, SimAxis
+from firstlight.devices.sim._camera import SimCamera
+from firstlight.devices.sim._counter import Diode, RingCurrent
+from firstlight.devices.sim._published import Board, BufferBoard
+from firstlight.devices.sim._shutter import SimShutter
+from firstlight.devices.sim._trigger import SimTrigger
+from firstlight.model import InvalidInput, RealClock, convert
+from firstlight.simulation import PRESETS, Beam, Detector, Ellipsoid, Imager, Peak, Phantom, Ring
+
+Seconds = Annotated[float, unit("s")]
+Millimetres = Annotated[float, unit("mm")]
+Degrees = Annotated[float, unit("deg")]
+PerSecond = Annotated[float, unit("1/s")]
+Name = Annotated[str, Field(min_length=1)]
+
+
+class AxisConfiguration(Configuration):
+    """A simulated motor. Texts with a unit are converted to :attr:`unit`."""
+
+    name: Name
+    unit: str = "deg"
+    """Unit of positions."""
+    velocity: float = Field(default=20.0, gt=0)
+    """Cruise speed, unit/s."""
+    acceleration: float = Field(default=40.0, gt=0)
+    """unit/s²."""
+    limits: tuple[float, float] = (-math.inf, math.inf)
+    """Low and high limit, dial."""
+    position: float = 0.0
+    """Dial position at the start."""
+    sign: int = 1
+    """1 or -1: user = sign × dial + offset."""
+    offset: float = 0.0
+    """User position at dial zero."""
+    instant: bool = False
+    """Moves take no time, unless they are given a speed."""
+    latency: Seconds = Field(default=LATENCY, ge=0)
+    """From an order to its effect."""
+
+    @field_validator("velocity", "acceleration", "limits", "position", "offset", mode="before")
+    @classmethod
+    def _in_unit(cls, value: Any, info: ValidationInfo) -> Any:
+        base = info.data.get("unit", "")
+        target = {"velocity": f"{base}/s", "acceleration": f"{base}/s**2"}.get(str(info.field_name), base)
+        if isinstance(value, (list, tuple)):
+            return tuple(convert(v, target) if isinstance(v, str) else v for v in value)
+        return convert(value, target) if isinstance(value, str) else value
+
+
+class ShutterConfiguration(Configuration):
+    """A simulated fast shutter, closed at the start."""
+
+    name: Name
+    delay: Seconds = Field(default=0.005, ge=0)
+    """From an order to its effect."""
+
+
+class RingSettings(Configuration):
+    """The storage ring: current · exp(-t / lifetime), topped up at the interval."""
+
+    current: Annotated[float, unit("mA")] = Field(default=200.0, gt=0)
+    """Right after an injection, mA."""
+    lifetime: Seconds = Field(default=20.0 * 3600.0, gt=0)
+    """Of the stored beam."""
+    interval: Seconds = Field(default=600.0, gt=0)
+    """Between injections."""
+
+    def ring(self) -> Ring:
+        """The physics of it."""
+        return Ring(self.current, self.lifetime, self.interval)
+
+
+class RingConfiguration(RingSettings):
+    """A counter of the ring's current, mA."""
+
+    name: Name
+
+
+class PeakSettings(Configuration):
+    """A gaussian over the position of an axis."""
+
+    centre: float = 0.0
+    """Dial position of the maximum."""
+    fwhm: float = Field(default=1.0, gt=0)
+    """Full width at half maximum, in the axis's unit."""
+    background: float = Field(default=0.0, ge=0, le=1)
+    """What remains far from the maximum, relative to it."""
+
+    def peak(self) -> Peak:
+        """The physics of it."""
+        return Peak(self.centre, self.fwhm, self.background)
+
+
+class DiodeConfiguration(Configuration):
+    """A simulated counting diode."""
+
+    name: Name
+    rate: PerSecond = Field(default=1e6, ge=0)
+    """Counts per second at the ring's full current."""
+    dark: PerSecond = Field(default=0.0, ge=0)
+    """Counts per second without beam."""
+    shutter: str = ""
+    """Name of the shutter before it; empty for none."""
+    peaks: dict[str, PeakSettings] = Field(default_factory=dict)
+    """By the name of an axis: how the counts depend on its position."""
+    noise: bool = True
+    """Whether counts are Poisson numbers."""
+    seed: int = 0
+    """Of the noise."""
+    ring: RingSettings = RingSettings()
+    """The source."""
+
+
+class TriggerConfiguration(Configuration):
+    """A simulated timing card."""
+
+    name: Name
+
+
+class EllipsoidSettings(Configuration):
+    """One body of a sample."""
+
+    centre: tuple[float, float, float]
+    """x, y, z; mm."""
+    radii: tuple[float, float, float]
+    """The semi-axes, mm."""
+    attenuation: float
+    """1/mm, added to what is there."""
+    angles: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Turn of the body, R = Rz Ry Rz; degrees."""
+
+
+class BeamSettings(Configuration):
+    """Structure of the beam on the detector."""
+
+    width: float = Field(default=2.5, gt=0)
+    """Full width at half maximum, in widths of the detector."""
+    height: float = Field(default=1.6, gt=0)
+    """Full height at half maximum, in heights of the detector."""
+    stripes: float = Field(default=0.05, ge=0, lt=0.3)
+    """Root mean square of horizontal stripes, relative."""
+    speckle: float = Field(default=0.02, ge=0, lt=0.3)
+    """Root mean square of correlated noise, relative."""
+    grain: float = Field(default=4.0, gt=0)
+    """Correlation length of the noise, pixels."""
+
+
+class DetectorSettings(Configuration):
+    """How the detector reads its pixels."""
+
+    gain: float = Field(default=1.0, gt=0)
+    """Counts per detected quantum."""
+    offset: float = Field(default=100.0, ge=0)
+    """Counts of an unexposed pixel."""
+    offset_spread: float = Field(default=1.0, ge=0)
+    """Root mean square over the columns, counts."""
+    dark_current: PerSecond = Field(default=20.0, ge=0)
+    """Quanta per pixel and second without light."""
+    read_noise: float = Field(default=2.0, ge=0)
+    """Root mean square, counts."""
+    point_spread: float = Field(default=0.7, ge=0)
+    """σ of the image of a point, pixels."""
+    nonuniformity: float = Field(default=0.01, ge=0)
+    """Root mean square of the pixels' relative sensitivity."""
+    scratches: int = Field(default=3, ge=0)
+    """Dark lines on the scintillator."""
+    well: float = Field(default=1e9, gt=0)
+    """Quanta that a pixel holds."""
+    bits: int | None = Field(default=None, ge=1, le=32)
+    """Of the converter; all of the type when not given."""
+
+
+class CameraConfiguration(Configuration):
+    """A simulated camera, looking through a sample on simulated axes."""
+
+    name: str = "camera"
+    shape: tuple[int, int] = (512, 640)
+    """Height and width, pixels."""
+    dtype: str = "<u2"
+    """Type of the pixels, an unsigned integer."""
+    pixel_size: Millimetres = Field(default=0.01, gt=0)
+    """Edge of a pixel at the sample, mm."""
+    sample: str | tuple[EllipsoidSettings, ...] = "tooth"
+    """Name of a sample, ``tooth`` or ``shepp-logan``, or its bodies; ``none`` for an empty beam."""
+    radius: Millimetres | None = Field(default=None, gt=0)
+    """Size of a sample given by name, mm; 0.4 times the detector's width when not given."""
+    axis_offset: float = 12.3
+    """Column of the rotation axis from the detector's middle, pixels."""
+    rotation: str = ""
+    """Name of the axis that turns the sample, deg; empty for none."""
+    lateral: str = ""
+    """Name of the axis that moves it along the columns, mm."""
+    height: str = ""
+    """Name of the axis that moves it along the rows, mm."""
+    shutter: str = ""
+    """Name of the shutter; empty for none."""
+    flux: PerSecond = Field(default=2e6, ge=0)
+    """Quanta per second in a pixel in the middle of the beam at the ring's full current."""
+    parts: int = Field(default=1, ge=1, le=1000)
+    """Parts of an exposure during which the sample moves; 1 takes it where it is in the middle."""
+    dead_time: Seconds = Field(default=0.001, ge=0)
+    """From the end of an exposure to the start of the next."""
+    maximum_rate: PerSecond = Field(default=100.0, gt=0)
+    """Frames per second, whatever the exposure."""
+    readout: Seconds = Field(default=LATENCY, ge=0)
+    """From the end of an exposure to its frame."""
+    detector: DetectorSettings = DetectorSettings()
+    beam: BeamSettings = BeamSettings()
+    ring: RingSettings = RingSettings()
+    seed: int = 0
+    """Of structure and noise."""
+    buffer: str = ""
+    """Root of the buffer in which the axes publish; that of the process when not given."""
+    run: str = ""
+    """Key of the run in which they publish; the newest one of the buffer when not given."""
+
+
+def axis(config: Mapping[str, Any], surroundings: Surroundings) -> Axis:
+    """Build a ``sim.axis``."""
+    c = parse(AxisConfiguration, config, "sim.axis")
+    if not c.limits[0] <= c.position <= c.limits[1]:
+        raise InvalidInput(f"{c.name} (sim.axis): it starts at {c.position:g}, outside its limits {c.limits}.")
+    driver = SimAxis(
+        c.name,
+        unit=c.unit,
+        velocity=c.velocity,
+        acceleration=c.acceleration,
+        limits=c.limits,
+        position=c.position,
+        instant=c.instant,
+        latency=c.latency,
+        clock=surroundings.clock,
+        board=surroundings.board,
+        out_of_band=surroundings.out_of_band("stop_axis", c.name),
+    )
+    return Axis(driver, sign=c.sign, offset=c.offset)
+
+
+def shutter(config: Mapping[str, Any], surroundings: Surroundings) -> SimShutter:
+    """Build a ``sim.shutter``."""
+    c = parse(ShutterConfiguration, config, "sim.shutter")
+    return SimShutter(
+        c.name,
+        delay=c.delay,
+        clock=surroundings.clock,
+        board=surroundings.board,
+        out_of_band=surroundings.out_of_band("close_shutter", c.name),
+    )
+
+
+def ring(config: Mapping[str, Any], surroundings: Surroundings) -> RingCurrent:
+    """Build a ``sim.ring``."""
+    c = parse(RingConfiguration, config, "sim.ring")
+    return RingCurrent(c.name, c.ring(), clock=surroundings.clock, board=surroundings.board)
+
+
+def diode(config: Mapping[str, Any], surroundings: Surroundings) -> Diode:
+    """Build a ``sim.diode``."""
+    c = parse(DiodeConfiguration, config, "sim.diode")
+    return Diode(
+        c.name,
+        rate=c.rate,
+        dark=c.dark,
+        shutter=c.shutter,
+        peaks={name: settings.peak() for name, settings in c.peaks.items()},
+        ring=c.ring.ring(),
+        noise=c.noise,
+        seed=c.seed,
+        clock=surroundings.clock,
+        board=surroundings.board,
+    )
+
+
+def trigger(config: Mapping[str, Any], surroundings: Surroundings) -> SimTrigger:
+    """Build a ``sim.trigger``."""
+    c = parse(TriggerConfiguration, config, "sim.trigger")
+    return SimTrigger(c.name, clock=surroundings.clock, board=surroundings.board)
+
+
+def camera(config: Mapping[str, Any], surroundings: Surroundings | None = None) -> SimCamera:
+    """Build a ``sim.camera``.
+
+    :param surroundings: None to find the session's devices in the buffer.
+    """
+    c = parse(CameraConfiguration, config, "sim.camera")
+    board: Board = surroundings.board if surroundings is not None else board_of(c.buffer, c.run)
+    detector = Detector(c.shape, c.dtype, seed=c.seed, **c.detector.model_dump())
+    imager = Imager(
+        detector,
+        Beam(seed=c.seed, **c.beam.model_dump()),
+        _sample(c),
+        pixel=c.pixel_size,
+        axis=(c.shape[1] - 1) / 2 + c.axis_offset,
+        flux=c.flux,
+        seed=c.seed,
+    )
+    return SimCamera(
+        c.name,
+        imager,
+        board,
+        rotation=c.rotation,
+        lateral=c.lateral,
+        height=c.height,
+        shutter=c.shutter,
+        ring=c.ring.ring(),
+        parts=c.parts,
+        dead_time=c.dead_time,
+        maximum_rate=c.maximum_rate,
+        readout=c.readout,
+        clock=surroundings.clock if surroundings is not None else RealClock(),
+    )
+
+
+def board_of(buffer: str, run: str) -> BufferBoard:
+    """The session's devices as another process of the machine sees them.
+
+    :param buffer: root of the buffer; ``$FIRSTLIGHT_BUFFER`` or the default one when empty.
+    :param run: key of the devices run; the newest one when empty.
+    """
+    from firstlight.buffer import Buffer
+
+    root = buffer or os.environ.get("FIRSTLIGHT_BUFFER", "")
+    return BufferBoard(Buffer(Path(root)) if root else Buffer(), run or None)
+
+
+def _sample(c: CameraConfiguration) -> Phantom:
+    if not isinstance(c.sample, str):
+        return Phantom([Ellipsoid(b.centre, b.radii, b.attenuation, b.angles) for b in c.sample])
+    if c.sample == "none":
+        return Phantom([])
+    if c.sample not in PRESETS:
+        raise InvalidInput(
+            f"{c.name} (sim.camera): there is no sample {c.sample!r}.", hint=f"Known: {', '.join(PRESETS)}, none."
+        )
+    radius = c.radius if c.radius is not None else 0.4 * c.shape[1] * c.pixel_size
+    return PRESETS[c.sample]().scaled(radius)

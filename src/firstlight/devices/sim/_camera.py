@@ -1,0 +1,117 @@
+"""A simulated camera: the sample's exact shadow at the moment of each frame."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firstlight.devices._paced import PacedSource
+from firstlight.devices._track import Rows
+from firstlight.devices.sim._exposure import open_spans
+from firstlight.devices.sim._published import Board
+from firstlight.model import (
+    STATUS_GOOD,
+    STATUS_SATURATED,
+    CameraInfo,
+    Clock,
+    RealClock,
+    TriggerMode,
+    TriggerPlan,
+)
+from firstlight.model._motion import Segments, positions
+from firstlight.simulation import Imager, Pose, Ring
+
+
+class SimCamera(PacedSource):
+    """Frames of an :class:`~firstlight.simulation.Imager` whose sample stands on simulated axes.
+
+    Angle, lateral position and height are those of the named axes (dial) in the middle of each part of the exposure;
+    its weight is the ring's charge while the shutter was open, exactly. A frame depends on the seed, the number of the
+    run since the camera was built, its index and its exposure alone.
+
+    :param board: where the axes and the shutter are read.
+    :param rotation: axis in degrees; empty for a sample that does not turn. The others likewise.
+    :param lateral: axis in mm that moves the rotation along the detector's columns.
+    :param height: axis in mm that moves the sample along the detector's rows.
+    :param shutter: empty for a beam that is always on.
+    :param parts: of an exposure during which the sample moves.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        imager: Imager,
+        board: Board,
+        *,
+        rotation: str = "",
+        lateral: str = "",
+        height: str = "",
+        shutter: str = "",
+        ring: Ring | None = None,
+        parts: int = 1,
+        dead_time: float = 0.001,
+        maximum_rate: float = 100.0,
+        readout: float = 0.002,
+        clock: Clock | None = None,
+    ) -> None:
+        pixel = imager.pixel * 1e-3
+        info = CameraInfo(
+            shape=imager.detector.shape,
+            dtype=imager.detector.dtype,
+            modes=frozenset(TriggerMode),
+            dead_time=dead_time,
+            maximum_rate=maximum_rate,
+            pixel_size=(pixel, pixel),
+        )
+        super().__init__(name, info, clock=clock or RealClock(), motion=board.motion, readout=readout)
+        self.imager = imager
+        self._board = board
+        self._axes = {"angle": rotation, "lateral": lateral, "height": height}
+        self._shutter = shutter
+        self._ring = ring or Ring()
+        self._parts = parts
+        self._run = 0
+        # Compiled now rather than at the first frame.
+        imager.render([Pose()], 0.0, 0, 0, np.empty(info.shape, dtype=info.dtype))
+
+    def check(self, plan: TriggerPlan) -> None:
+        """See that everything the camera looks at is published, and count the run."""
+        now = self._clock.now()
+        for axis in (*self._axes.values(), plan.axis):
+            if axis:
+                self._board.motion(axis, now)
+        if self._shutter:
+            self._board.shutter(self._shutter, now)
+        self._run += 1
+
+    def render(self, index: int, start: float, stop: float, frame: NDArray[Any]) -> int:
+        """Write the frame exposed from ``start`` to ``stop``."""
+        saturated = self.imager.render(self.poses(start, stop), stop - start, self._run, index, frame)
+        return STATUS_SATURATED if saturated else STATUS_GOOD
+
+    def poses(self, start: float, stop: float) -> list[Pose]:
+        """How the sample stands during an exposure, part by part."""
+        spans = [(start, stop)]
+        if self._shutter:
+            spans = open_spans(self._board.shutter(self._shutter, start), start, stop)
+        motions = {part: self._board.motion(axis, start) for part, axis in self._axes.items() if axis}
+        parts = self._parts if any(_moves(rows, stop) for rows in motions.values()) else 1
+        poses: list[Pose] = []
+        for a, b in spans:
+            count = max(1, math.ceil(parts * (b - a) / (stop - start)))
+            edges = np.linspace(a, b, count + 1).tolist()
+            poses += [self._pose(motions, left, right) for left, right in pairwise(edges)]
+        return poses
+
+    def _pose(self, motions: dict[str, Segments], start: float, stop: float) -> Pose:
+        middle = 0.5 * (start + stop)
+        at = {part: float(positions(rows, [middle])[0]) for part, rows in motions.items()}
+        return Pose(seconds=self._ring.charge(start, stop) / self._ring.current if self._ring.current else 0.0, **at)
+
+
+def _moves(rows: Rows, stop: float) -> bool:
+    return bool(np.any((rows[:, 0] < stop) & (rows[:, 1] > 0.0)))
