@@ -131,7 +131,8 @@ class Memory:
 
     def _fresh(self, path: Path, size: int) -> Mapping:
         with self._lock:
-            while not self._fits(size):
+            # Segments leave a sixteenth of the budget to the heads of new channels, which can be nowhere else.
+            while not self._fits(size, self.budget - self.budget // 16):
                 self._free_some(size)
                 # What was freed may be just the segment that is wanted.
                 if mapping := self._recycled(path, size):
@@ -150,7 +151,7 @@ class Memory:
         :raises StorageFull: when runs that are not closed leave too little.
         """
         with self._lock:
-            while not self._fits(nbytes):
+            while not self._fits(nbytes, self.budget):
                 self._free_some(nbytes)
             self._used += nbytes
 
@@ -163,16 +164,16 @@ class Memory:
             )
         self._counted = float("-inf")
 
-    def _fits(self, nbytes: int) -> bool:
+    def _fits(self, nbytes: int, budget: int) -> bool:
         disk = os.statvfs(self.root)
         if disk.f_bavail * disk.f_frsize < nbytes:
             return False
-        if self._used + nbytes > self.budget or time.monotonic() - self._counted > _TRUST:
+        if self._used + nbytes > budget or time.monotonic() - self._counted > _TRUST:
             # The whole file system holding less than the budget is the common case, and one system call.
             whole = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
-            self._used = whole if whole + nbytes <= self.budget else self._count()
+            self._used = whole if whole + nbytes <= budget else self._count()
             self._counted = time.monotonic()
-        return self._used + nbytes <= self.budget
+        return self._used + nbytes <= budget
 
     def empty_pool(self) -> None:
         """Give the recycled segments back to the system."""
@@ -222,13 +223,20 @@ class Memory:
 
 def is_segment(name: str) -> bool:
     """Whether a file of a channels' folder is a segment: its suffix is one letter and a number."""
-    suffix = name.rpartition(".")[2]
-    return len(suffix) > 1 and suffix[0] in "bvemsx" and suffix[1:].isdigit()
+    stem, _, suffix = name.rpartition(".")
+    return bool(stem) and len(suffix) > 1 and suffix[0] in "bvemsx" and suffix[1:].isdigit()
 
 
 def spilled_bytes(folder: Path) -> int:
     """Bytes below a spill folder."""
-    return sum(allocated(Path(parent)) for parent, _, _ in os.walk(folder))
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += (Path(parent) / name).stat().st_size
+            except FileNotFoundError:
+                continue
+    return total
 
 
 def remove_tree(folder: Path) -> None:

@@ -121,7 +121,8 @@ class RingWriter(ChannelWriter):
             self._take(timeout)
         if self._scratch is not None:
             return self._scratch
-        return self._frames[self._taken[0]]  # type: ignore[no-any-return]
+        # The ellipsis makes a view even of a scalar.
+        return self._frames[self._taken[0], ...]
 
     def several(self, n: int, timeout: float | None = None) -> NDArray[Any]:
         """Slots of the next frames, as many as lie side by side: ``(k, *item shape)`` with 1 <= k <= n.

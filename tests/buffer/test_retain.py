@@ -1,0 +1,122 @@
+"""Retaining readers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from firstlight.buffer import Buffer, RunWriter
+from firstlight.model import (
+    ChannelSpec,
+    Conflict,
+    IndexNeverThere,
+    IndexNoLongerThere,
+    IndexNotYetThere,
+    InvalidInput,
+    NotFound,
+    RunInfo,
+)
+
+
+def test_a_reader_must_be_listed_and_free(run: RunWriter, other: Buffer) -> None:
+    reader = other.run(run.key)
+    assert reader.readers == ("saver",)
+    with pytest.raises(NotFound):
+        reader.retain("somebody")
+    with reader.retain("saver"), pytest.raises(Conflict, match="Another process"):
+        other.run(run.key).retain("saver")
+    reader.retain("saver").close()
+
+
+def test_a_restarted_reader_continues_where_it_left(run: RunWriter, other: Buffer) -> None:
+    log = run.create_log(ChannelSpec("x"))
+    log.append(np.arange(10.0))
+    with other.run(run.key).retain("saver") as saver:
+        assert saver.position("x") == 0
+        saver.release("x", 6)
+    with other.run(run.key).retain("saver") as saver:
+        assert saver.position("x") == 6
+        with saver.view("x", 6, 10) as view:
+            assert np.asarray(view).tolist() == [6, 7, 8, 9]
+        with pytest.raises(IndexNoLongerThere, match="released"):
+            saver.view("x", 5, 10).__enter__()
+    assert other.run(run.key).channel("x").released("saver") == 6
+
+
+def test_a_release_goes_forward_and_never_beyond_what_is_there(run: RunWriter, other: Buffer) -> None:
+    run.create_log(ChannelSpec("x")).append(np.arange(10.0))
+    with other.run(run.key).retain("saver") as saver:
+        saver.release("x", 5)
+        saver.release("x", 5)
+        for upto in (4, 11):
+            with pytest.raises(InvalidInput):
+                saver.release("x", upto)
+
+
+def test_views_are_read_only_and_end_at_what_lies_side_by_side(run: RunWriter, other: Buffer) -> None:
+    run.create_log(ChannelSpec("x")).append(np.arange(100_000.0))
+    seen = 0
+    pieces = 0
+    with other.run(run.key).retain("saver") as saver:
+        while seen < 100_000:
+            with saver.view("x", seen, 100_000) as view:
+                assert isinstance(view, np.ndarray)
+                assert view[0] == seen
+                assert view[-1] == seen + len(view) - 1
+                with pytest.raises(ValueError, match="read-only"):
+                    view[0] = 0.0
+                seen += len(view)
+                pieces += 1
+        with saver.view("x", 7, 7) as nothing:
+            assert len(nothing) == 0
+    assert 2 < pieces < 10
+
+
+def test_wrong_ranges_have_the_errors_of_reading(run: RunWriter, other: Buffer) -> None:
+    log = run.create_log(ChannelSpec("x"))
+    log.append(np.arange(3.0))
+    with other.run(run.key).retain("saver") as saver:
+        with pytest.raises(IndexNotYetThere):
+            saver.view("x", 2, 4).__enter__()
+        log.seal()
+        with pytest.raises(IndexNeverThere):
+            saver.view("x", 2, 4).__enter__()
+        with pytest.raises(NotFound):
+            saver.position("y")
+        assert saver.channel("x").count == 3
+
+
+def test_a_closed_reader_can_not_be_used(run: RunWriter, other: Buffer) -> None:
+    run.create_log(ChannelSpec("x"))
+    saver = other.run(run.key).retain("saver")
+    saver.close()
+    saver.close()
+    with pytest.raises(Conflict, match="closed"):
+        saver.position("x")
+
+
+def test_every_reader_has_its_own_position(buffer: Buffer, other: Buffer, info: RunInfo, frames: ChannelSpec) -> None:
+    with buffer.create_run(info, readers=["saver", "reduction"]) as run:
+        ring = run.create_ring(frames, 4)
+        reader = other.run(run.key)
+        with reader.retain("saver") as saver, reader.retain("reduction") as reduction:
+            ring.append(np.ones((3, 4, 8), "<u2"))
+            saver.release("cam", 3)
+            assert (saver.position("cam"), reduction.position("cam")) == (3, 0)
+            assert ring._needed_from() == 0
+            reduction.release("cam", 2)
+            assert ring._needed_from() == 2
+
+
+def test_a_killed_readers_pins_do_not_outlive_its_successor(run: RunWriter, other: Buffer, frames: ChannelSpec) -> None:
+    ring = run.create_ring(frames, 8)
+    ring.append(np.zeros((8, 4, 8), "<u2"))
+    reader = other.run(run.key)
+    dead = reader.retain("saver")
+    dead.view("cam", 0, 4).__enter__()
+    assert ring._is_pinned(2)
+    assert dead._lock is not None
+    dead._lock.release()  # as the kernel does when the process is killed
+    with reader.retain("saver") as saver:
+        assert saver.position("cam") == 0
+        assert not ring._is_pinned(2)
