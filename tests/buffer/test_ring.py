@@ -18,6 +18,7 @@ from firstlight.model import (
     ChannelKind,
     ChannelSpec,
     Conflict,
+    DataError,
     IndexNeverThere,
     IndexNoLongerThere,
     IndexNotYetThere,
@@ -181,10 +182,9 @@ def test_spilled_frames_that_were_released_make_room_for_others(
 
 
 def test_a_damaged_spill_is_noticed(run: RunWriter, other: Buffer, frames: ChannelSpec, spill: Path) -> None:
-    from firstlight.model import DataError
-
     ring = run.create_ring(frames, 4)
     ring.append(frame(0, 20))
+    ring.seal()
     file = next(spill.rglob("cam.0.spill"))
     contents = bytearray(file.read_bytes())
     contents[64 + 10] ^= 1

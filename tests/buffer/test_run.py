@@ -31,7 +31,7 @@ def test_states_move_one_way(run: RunWriter, other: Buffer, end: RunEnd) -> None
     assert reader.state.name == "RUNNING"
     with pytest.raises(Conflict, match="RUNNING"):
         reader.mark_closed()
-    assert reader.end is None
+    assert not reader.end
     run.stop(end)
     assert reader.state.name == "STOPPED"
     assert reader.end == end == run.end
