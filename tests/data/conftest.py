@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from firstlight.data._resolver import Resolver
 from firstlight.data._run import Run
-from firstlight.data._source import ChannelSource, Items, SourceGone, join
+from firstlight.data._source import ChannelSource, Items, SourceGone, Stored, join
 from firstlight.model import (
+    Block,
     ChannelKind,
     ChannelRole,
     ChannelSpec,
@@ -70,6 +71,15 @@ class ArrayChannel:
             return Ragged(np.concatenate([*chosen, np.empty(0, dtype=self.spec.dtype)]), offsets)
         return whole[start:stop].copy()
 
+    def block(self, start: int, stop: int) -> Block:
+        return Block(self.spec.name, start, self.read(start, stop), float(stop - 1))
+
+    def missing(self, start: int, stop: int) -> NDArray[np.int64]:
+        return np.empty(0, dtype=np.int64)
+
+    def stored(self) -> Sequence[Stored]:
+        return ()
+
     def times(self, start: int, stop: int) -> NDArray[np.float64]:
         return np.arange(start, stop, dtype=np.float64)
 
@@ -79,6 +89,7 @@ class ArraySource:
 
     def __init__(self, info: RunInfo, where: str = "memory") -> None:
         self.where = where
+        self.key = "20251113T020000-ascan-00000000"
         self.info = info
         self.state = RunState.RUNNING
         self.end: RunEnd | None = None

@@ -8,11 +8,11 @@ import pickle
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.data.conftest import ArraySource, make_info
 
 from firstlight.data import Kind, NoPeak, Position, Run, center_of_mass, feature
 from firstlight.data._resolver import Resolver
 from firstlight.model import ChannelRole, ChannelSpec, InvalidInput, NotFound, PlotHint
+from tests.data.conftest import ArraySource, make_info
 
 Points = NDArray[np.float64]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.data.conftest import ArraySource
 
 from firstlight.data import Latest, Run
 from firstlight.model import Block, ChannelSpec, IndexNotYetThere, InvalidInput
+from tests.data.conftest import ArraySource
 
 
 def grow(source: ArraySource, blocks: int) -> threading.Thread:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tests.data.conftest import ArraySource, make_info
 
 from firstlight.data import Run
 from firstlight.model import (
@@ -17,6 +16,7 @@ from firstlight.model import (
     NotFound,
     RunState,
 )
+from tests.data.conftest import ArraySource, make_info
 
 Make = Callable[[ArraySource, ArraySource | None], Run]
 
@@ -48,7 +48,7 @@ def test_what_memory_released_comes_from_the_file(pair: tuple[ArraySource, Array
     assert run["diode"][:].tolist() == list(range(10))
     assert run["diode"][2:4].tolist() == [2, 3]
     assert run["diode"][[9, 0]].tolist() == [9, 0]
-    assert (live.made["diode"].reads, file.made["diode"].reads) == (2, 3)
+    assert file.made["diode"].reads == 3
 
 
 def test_an_item_recycled_during_the_copy_comes_from_the_file(

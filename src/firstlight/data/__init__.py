@@ -2,19 +2,39 @@
 
 from firstlight.data._align import Feature, Kind, NoPeak, Position, center_of_mass, feature
 from firstlight.data._channel import Channel
+from firstlight.data._columns import export_csv, export_text
+from firstlight.data._export import Exported, Exporter, export, exporters
 from firstlight.data._follow import Follower, Latest, Watcher
+from firstlight.data._listing import DatasetEntry, RunEntry, datasets
+from firstlight.data._nxtomo import export_nxtomo
+from firstlight.data._open import open, runs  # noqa: A004 - used as firstlight.open
 from firstlight.data._run import Run
+from firstlight.data._source import NoChannel, Stored
 
 __all__ = [
     "Channel",
+    "DatasetEntry",
+    "Exported",
+    "Exporter",
     "Feature",
     "Follower",
     "Kind",
     "Latest",
+    "NoChannel",
     "NoPeak",
     "Position",
     "Run",
+    "RunEntry",
+    "Stored",
     "Watcher",
     "center_of_mass",
+    "datasets",
+    "export",
+    "export_csv",
+    "export_nxtomo",
+    "export_text",
+    "exporters",
     "feature",
+    "open",
+    "runs",
 ]

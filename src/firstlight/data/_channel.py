@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from firstlight.data._follow import Follower, Latest, Watcher
 from firstlight.data._resolver import Resolver
 from firstlight.data._select import PORTION, as_indices, read_list, read_slice, split
-from firstlight.data._source import Items
+from firstlight.data._source import Items, Stored
 from firstlight.model import (
     Block,
     ChannelKind,
@@ -198,14 +198,13 @@ class Channel:
             if count <= seen:
                 return None
             try:
-                block = self._resolver.read(self.name, count - 1, count)
+                block = self._resolver.block(self.name, count - 1, count)
             except IndexNoLongerThere:
                 # A fast ring recycled it during the copy; then there is a newer one.
                 if len(self) > count:
                     continue
                 raise
-            time = float(self._resolver.times(self.name, count - 1, count)[0])
-            return Latest(index=count - 1, value=block[0], time=time, lost=count - 1 - seen)
+            return Latest(index=count - 1, value=block.values[0], time=block.time, lost=count - 1 - seen)
 
     def watch(self, *, interval: float = 0.0, timeout: float | None = None) -> Watcher:
         """The newest item whenever there is a newer one, until the channel is sealed; counts what it left out.
@@ -222,6 +221,15 @@ class Channel:
         """When each item was acknowledged (s, monotonic clock of the run); NaN where that is not recorded."""
         self._resolver.check(self.name, stop)
         return self._resolver.times(self.name, start, stop)
+
+    def missing(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
+        """Indices of the items that their producer could not keep; they read as :attr:`ChannelSpec.fill`."""
+        return self._resolver.missing_items(self.name, start, len(self) if stop is None else stop)
+
+    def stored(self, count: int | None = None) -> tuple[Stored, ...]:
+        """Where the first ``count`` items (by default all) lie as rows of HDF5 datasets, in order; empty when one of
+        them is not in a file."""
+        return self._resolver.stored(self.name, len(self) if count is None else count)
 
     def blocks(self) -> Iterator[Block]:
         """What is there now, in blocks of at most 64 MiB."""

@@ -62,10 +62,9 @@ class Follower(Iterator[Block], AsyncIterator[Block]):
     def _take(self) -> Block:
         first = self.position
         stop = min(self._resolver.count(self._name), first + self._limit)
-        values = self._resolver.read(self._name, first, stop)
-        moment = float(self._resolver.times(self._name, stop - 1, stop)[0])
+        block = self._resolver.block(self._name, first, stop)
         self.position = stop
-        return Block(self._name, first, values, moment)
+        return block
 
     def _late(self) -> IndexNotYetThere:
         return IndexNotYetThere(f"{self._name}[{self.position}] did not come within {self._timeout} s.")

@@ -7,6 +7,7 @@ live source once that is gone.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -14,8 +15,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from firstlight.data._source import ChannelSource, Items, NoChannel, RunSource, SourceGone, join, nearest
+from firstlight.data._source import ChannelSource, Items, NoChannel, RunSource, SourceGone, Stored, join, nearest
 from firstlight.model import (
+    Block,
     ChannelSpec,
     IndexNeverThere,
     IndexNoLongerThere,
@@ -48,6 +50,7 @@ class Resolver:
         self._open_file = open_file
         self._file: RunSource | None = None
         self._gone = ""
+        self._lock = threading.RLock()
         if live is None:
             self._need_file()
 
@@ -63,6 +66,21 @@ class Resolver:
         return source.where if source is not None else self._gone
 
     @property
+    def key(self) -> str:
+        """Key of the run in the buffer, now or then; empty when unknown."""
+        return self._first(lambda s: s.key)
+
+    @property
+    def live_source(self) -> RunSource | None:
+        """The run in the buffer; None when it is not there (any more)."""
+        return self._live
+
+    @property
+    def file_source(self) -> RunSource | None:
+        """The run in its file; None while that does not exist."""
+        return self._need_file()
+
+    @property
     def info(self) -> RunInfo:
         return self._first(lambda s: s.info)
 
@@ -75,8 +93,10 @@ class Resolver:
         return self._first(lambda s: s.end)
 
     def names(self) -> list[str]:
-        """Names of the channels that exist now."""
-        return list(self._first(lambda s: s.names()))
+        """Names of the channels that exist now: the axes in the order of the scan, then the others by alphabet."""
+        names = set(self._first(lambda s: s.names()))
+        axes = [a for a in self.info.axes if a in names]
+        return axes + sorted(names.difference(axes))
 
     def has(self, name: str) -> bool:
         """Whether the channel exists now."""
@@ -104,6 +124,8 @@ class Resolver:
 
     def refresh(self) -> None:
         """Look again at what may have grown."""
+        if self._file is not None:
+            self._file.refresh()
         self._first(lambda s: s.refresh())
 
     def close(self) -> None:
@@ -146,6 +168,35 @@ class Resolver:
             hint=f"Wait for it with .wait({stop}).",
         )
 
+    def block(self, name: str, start: int, stop: int) -> Block:
+        """The same as one block, with the time at which its last item was acknowledged (NaN where unknown)."""
+        live = self._live_channel(name)
+        if live is not None and live.count >= stop:
+            try:
+                return live.block(start, stop)
+            except (IndexNoLongerThere, SourceGone):
+                pass  # the slower way finds out where it is
+        values = self.read(name, start, stop)
+        return Block(name, start, values, float(self.times(name, stop - 1, stop)[0]) if stop > start else np.nan)
+
+    def stored(self, name: str, count: int) -> tuple[Stored, ...]:
+        """Where the first ``count`` items lie in files; empty when one of them does not."""
+        file = self._need_file()
+        channel = file.channel(name) if file is not None else None
+        if channel is None:
+            return ()
+        found: list[Stored] = []
+        left = count
+        for piece in channel.stored():
+            if left > 0:
+                found.append(Stored(piece.file, piece.dataset, piece.first, min(piece.count, left)))
+                left -= piece.count
+        return tuple(found) if left <= 0 else ()
+
+    def missing_items(self, name: str, start: int, stop: int) -> NDArray[np.int64]:
+        """Items that the producer could not keep."""
+        return self._ask(name, lambda c: c.missing(start, stop))
+
     def times(self, name: str, start: int, stop: int) -> NDArray[np.float64]:
         """Acknowledge times of the items (s, monotonic), NaN where unknown."""
         try:
@@ -184,18 +235,16 @@ class Resolver:
             live = self._live_channel(name)
             if live is not None:
                 try:
-                    if live.first <= at < live.count:
-                        return live.read(at, min(stop, live.count))
-                    if at < live.first:
-                        # The file is slower than memory: take from it only what memory has released.
-                        reach = min(stop, live.first)
+                    return live.read(at, min(stop, live.count))
                 except IndexNoLongerThere:
-                    pass  # recycled while it was being copied: the file has it, or will soon
+                    # Released, or recycled while it was copied. The file is slower than memory: take from it only
+                    # what memory no longer has.
+                    reach = min(stop, max(live.first, at + 1))
                 except SourceGone as error:
                     self._drop_live(error)
             file = self._need_file()
             stored = file.channel(name) if file is not None else None
-            if stored is not None and stored.first <= at < stored.count:
+            if stored is not None and at < stored.count:
                 return stored.read(at, min(reach, stored.count))
             if file is None and self._open_file is None:
                 raise IndexNoLongerThere(
@@ -222,20 +271,22 @@ class Resolver:
             return None
 
     def _need_file(self) -> RunSource | None:
-        if self._file is None and self._open_file is not None:
-            try:
-                self._file = self._open_file()
-            except NotFound:
-                if self._live is None:
-                    raise
-        return self._file
+        with self._lock:
+            if self._file is None and self._open_file is not None:
+                try:
+                    self._file = self._open_file()
+                except NotFound:
+                    if self._live is None:
+                        raise
+            return self._file
 
     def _drop_live(self, error: SourceGone) -> None:
         """The buffer no longer has the run: from now on the file answers."""
-        if self._live is not None:
-            self._gone = self._live.where
-            self._live.close()
-            self._live = None
+        with self._lock:
+            if self._live is not None:
+                self._gone = self._live.where
+                self._live.close()
+                self._live = None
         if self._open_file is None:
             raise IndexNoLongerThere(
                 f"The run {self._gone} was removed from the buffer, and it is not saved in a file."

@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from firstlight.data import _align
 from firstlight.data._channel import Channel
+from firstlight.data._file import StoredRun
 from firstlight.data._resolver import Resolver
 from firstlight.model import ChannelSpec, RunEnd, RunInfo, RunState
 
 if TYPE_CHECKING:
     import xarray
 
+    from firstlight.data._open import Origin
     from firstlight.data._tree import Group
 
 
@@ -28,8 +30,9 @@ class Run(Mapping[str, Channel]):
     Runs are made by :func:`firstlight.data.open`.
     """
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: Resolver, origin: Origin | None = None) -> None:
         self._resolver = resolver
+        self._origin = origin
 
     # -- description
 
@@ -75,13 +78,18 @@ class Run(Mapping[str, Channel]):
         return self._resolver.where
 
     @property
+    def key(self) -> str:
+        """Key of the run in the buffer, now or then; empty for a file of another program."""
+        return self._resolver.key
+
+    @property
     def path(self) -> Path | None:
-        """The run's own file; None when it is not saved. After the dataset was compacted, the dataset's file."""
+        """The file that holds the run, or where it will be saved; None when it is not saved."""
+        file = self._resolver.file_source
+        if isinstance(file, StoredRun):
+            return file.path
         saving = self.info.saving
-        if saving is None:
-            return None
-        file = Path(saving.file)
-        return file if file.exists() or not Path(saving.dataset_file).exists() else Path(saving.dataset_file)
+        return Path(saving.file) if saving is not None else None
 
     @property
     def npoints(self) -> int:
@@ -170,10 +178,16 @@ class Run(Mapping[str, Channel]):
 
     @property
     def tree(self) -> Group:
-        """The run as the tree of its file, with the interface of h5py; also while there is no file."""
+        """The run as the tree of its file, with the interface of h5py: ``run.tree["measurement/diode"][3:5]``; also
+        while there is no file."""
         from firstlight.data._tree import tree
 
-        return tree(self)
+        file = None if self._resolver.live else self._resolver.file_source
+        return tree(self, file if isinstance(file, StoredRun) else None)
+
+    def parts(self) -> list[Run]:
+        """The runs of a sequence, in the order in which they were made; empty for a run that is no sequence."""
+        return self._origin.parts(self) if self._origin is not None else []
 
     def to_xarray(self) -> xarray.Dataset:
         """The run as an :class:`xarray.Dataset`: one variable a channel, with dimensions from the axes; frames are
@@ -213,6 +227,14 @@ class Run(Mapping[str, Channel]):
         return _align.fwhm(self, counter, axis)
 
     # -- for people
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens it anew."""
+        from firstlight.data._open import reopen
+
+        file = self._resolver.file_source
+        stored = (str(file.path), file.entry) if isinstance(file, StoredRun) else None
+        return reopen, (self.key, self._origin.root if self._origin is not None else None, stored)
 
     def __repr__(self) -> str:
         end = self.end

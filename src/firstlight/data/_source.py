@@ -8,15 +8,41 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firstlight.model import ChannelKind, ChannelSpec, FirstlightError, NotFound, Ragged, RunEnd, RunInfo, RunState
+from firstlight.model import (
+    Block,
+    ChannelKind,
+    ChannelSpec,
+    FirstlightError,
+    NotFound,
+    Ragged,
+    RunEnd,
+    RunInfo,
+    RunState,
+)
 
 Items = NDArray[Any] | Ragged
 """Consecutive items: an array ``(count, *item shape)``, or a :class:`~firstlight.model.Ragged`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Consecutive items of a channel as rows of one HDF5 dataset."""
+
+    file: Path
+    """The file."""
+    dataset: str
+    """Path of the dataset in it."""
+    first: int
+    """Row of the first of the items."""
+    count: int
+    """Number of items."""
 
 
 class SourceGone(FirstlightError):
@@ -56,8 +82,17 @@ class ChannelSource(Protocol):
         :raises IndexNoLongerThere: when they were released meanwhile.
         """
 
+    def block(self, start: int, stop: int) -> Block:
+        """The same as one block, with the acknowledge time of its last item, NaN where it is not recorded."""
+
     def times(self, start: int, stop: int) -> NDArray[np.float64]:
         """Monotonic time (s) at which each item was acknowledged; NaN where it is not recorded."""
+
+    def missing(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Those of the items that the producer could not keep; they read as the missing value of their type."""
+
+    def stored(self) -> Sequence[Stored]:
+        """Where all items lie as rows of HDF5 datasets, in order; empty when they do not."""
 
 
 class RunSource(Protocol):
@@ -65,6 +100,10 @@ class RunSource(Protocol):
 
     where: str
     """The place, for messages: a key in the buffer, or a file and its entry."""
+
+    @property
+    def key(self) -> str:
+        """Key of the run in the buffer, now or then; empty when unknown."""
 
     @property
     def info(self) -> RunInfo:
@@ -79,7 +118,7 @@ class RunSource(Protocol):
         """How it ended; None while it goes on."""
 
     def names(self) -> Sequence[str]:
-        """Names of the channels that exist now, in the order in which they appeared."""
+        """Names of the channels that exist now."""
 
     def channel(self, name: str) -> ChannelSource | None:
         """One channel; None when it does not exist here (yet)."""
