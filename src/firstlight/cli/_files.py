@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from firstlight.cli._buffer import open_existing
-from firstlight.cli._look import open_run
+from firstlight.cli._look import open_run, readable
 from firstlight.cli._print import as_json, plural, say
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -93,11 +93,15 @@ def compact(
     """Merge the runs of an ended dataset into its one file; frames stay where they are."""
     from firstlight.model import NotFound
     from firstlight.storage import compact as merge
+    from firstlight.storage import list_entries
 
     if not dataset.exists():
         raise NotFound(f"{dataset} does not exist.", hint="Name the folder or the file of a dataset.")
     path = dataset.resolve()
     file = path / f"{path.name}.h5" if path.is_dir() else path
+    with readable(dataset):
+        if path.is_file() and not list_entries(path):
+            raise NotFound(f"{dataset} holds no scan.", hint="Name the folder or the file of a dataset.")
     done = merge(file, remove=not keep)
     if json:
         as_json({"file": str(done.file), "entries": done.entries, "removed": [str(p) for p in done.removed]})

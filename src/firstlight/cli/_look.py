@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +12,7 @@ import typer
 from firstlight.cli._print import as_json, moment, plural, say, table
 
 if TYPE_CHECKING:
-    from firstlight.data import Channel, Run
+    from firstlight.data import Channel, DatasetEntry, Run, RunEntry
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Scan = Annotated[str, typer.Option(metavar="N", help="Number of the scan, or its entry (3.1); -1 is the last one.")]
@@ -20,58 +22,26 @@ _MOST = 1_000_000
 
 
 def ls(
-    where: Annotated[Path, typer.Argument(metavar="[PATH]", help="A file, a dataset, or a folder above.")] = Path(),
+    where: Annotated[
+        str, typer.Argument(metavar="[PATH]", help="A file, a dataset, a folder above, or a proposal.")
+    ] = ".",
     json: Json = False,
 ) -> None:
     """List the datasets below a folder, or the scans of a dataset or a file."""
-    from firstlight.data import datasets, scan_numbers
+    from firstlight.data import datasets, runs
     from firstlight.model import NotFound
-    from firstlight.storage import list_entries
 
-    if where.is_file():
-        _scans(where, list_entries(where), json=json)
-        return
-    if not where.is_dir():
-        raise NotFound(f"{where} does not exist.", hint="Name a file or a folder.")
-    folder = where.resolve()
-    numbers = scan_numbers(folder)
-    if numbers:
-        _scans(folder, [f"{number}.1" for number in numbers], json=json)
-        return
-    found = sorted(datasets(folder), key=lambda d: d.modified)
-    if json:
-        as_json(
-            [
-                {
-                    "proposal": d.proposal,
-                    "sample": d.sample,
-                    "dataset": d.dataset,
-                    "scans": len(scan_numbers(d.folder)),
-                    "modified": d.modified,
-                    "folder": str(d.folder),
-                }
-                for d in found
-            ]
-        )
-        return
-    if not found:
-        say(f"There is no dataset below {folder}.")
-        return
-    table(
-        ("proposal", "sample", "dataset", "scans", "changed", "folder"),
-        [
-            (
-                d.proposal,
-                d.sample,
-                d.dataset,
-                len(scan_numbers(d.folder)),
-                moment(d.modified),
-                d.folder.relative_to(folder),
-            )
-            for d in found
-        ],
-        right=("scans",),
-    )
+    folder = Path(where).expanduser()
+    if folder.is_dir():
+        found = datasets(folder)
+        if [d.folder for d in found] != [folder.absolute()]:
+            _datasets(folder.absolute(), found, json=json)
+            return
+    with readable(where):
+        listed = runs(where)
+    if not listed:
+        raise NotFound(f"{where} holds no scan.", hint="Files of scans have entries named 1.1, 2.1 and so on.")
+    _scans(where, listed, json=json)
 
 
 def show(
@@ -109,39 +79,85 @@ def open_run(target: str, scan: str) -> Run:
     """The run that two words of a command line mean."""
     from firstlight.data import open as open_target
 
-    return open_target(target, scan=int(scan) if scan.lstrip("-").isdigit() else scan)
+    with readable(target):
+        return open_target(target, scan=int(scan) if scan.lstrip("-").isdigit() else scan)
 
 
-def _scans(where: Path, entries: list[str], *, json: bool) -> None:
-    rows: list[dict[str, Any]] = []
-    for entry in entries:
-        with open_run(str(where), entry) as run:
-            end = run.end
-            rows.append(
-                {
-                    "entry": entry,
-                    "title": run.title,
-                    "start": run.info.start_epoch,
-                    "points": run.npoints,
-                    "end": str(end.reason) if end else "",
-                    "state": run.state.name,
-                    "file": str(run.path or where),
-                }
-            )
+@contextmanager
+def readable(where: object) -> Iterator[None]:
+    """Say of which file HDF5 speaks when it finds one broken: its errors do not."""
+    from firstlight.model import DataError, FirstlightError
+
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, FirstlightError) or error.errno is not None:
+            raise
+        raise DataError(
+            f"{where} can not be read: it is cut short or broken.",
+            hint="If its session or saver died, 'firstlight recover' may write it anew.",
+        ) from error
+
+
+def _datasets(folder: Path, found: list[DatasetEntry], *, json: bool) -> None:
     if json:
-        as_json(rows)
-    elif not rows:
-        say(f"{where} holds no scan.")
-    else:
-        table(
-            ("scan", "command", "started", "points", "ended with"),
+        as_json(
             [
-                (r["entry"], r["title"], moment(r["start"]), r["points"], r["end"] or f"({str(r['state']).lower()})")
-                for r in rows
-            ],
-            right=("points",),
+                {
+                    "proposal": d.proposal,
+                    "session": d.session,
+                    "sample": d.sample,
+                    "dataset": d.dataset,
+                    "scans": d.numbers,
+                    "modified": d.modified,
+                    "folder": str(d.folder),
+                }
+                for d in found
+            ]
         )
-        say(f"{where}: {plural(len(rows), 'scan')}.")
+        return
+    if not found:
+        say(f"There is no dataset below {folder}.")
+        return
+    rows = [
+        (d.proposal, d.session, d.sample, d.dataset, len(d.numbers), moment(d.modified), d.folder.relative_to(folder))
+        for d in found
+    ]
+    table(("proposal", "session", "sample", "dataset", "scans", "changed", "folder"), rows, right=("scans",))
+
+
+def _scans(where: str, found: list[RunEntry], *, json: bool) -> None:
+    if json:
+        as_json(
+            [
+                {
+                    "number": r.number,
+                    "title": r.title,
+                    "start": r.start,
+                    "stop": r.stop,
+                    "state": r.state.name,
+                    "reason": r.reason,
+                    "npoints": r.npoints,
+                    "key": r.key,
+                    "file": r.path,
+                    "problem": r.problem,
+                }
+                for r in found
+            ]
+        )
+        return
+    rows = [
+        (
+            "" if r.number is None else r.number,
+            r.title,
+            "" if r.start is None else moment(r.start),
+            "" if r.npoints is None else r.npoints,
+            r.problem or (str(r.reason) if r.reason else f"({r.state.name.lower()})"),
+        )
+        for r in found
+    ]
+    table(("scan", "command", "started", "points", "ended with"), rows, right=("scan", "points"))
+    say(f"{where}: {plural(len(rows), 'scan')}.")
 
 
 def _row(channel: Channel) -> tuple[object, ...]:
