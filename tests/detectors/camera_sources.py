@@ -181,6 +181,6 @@ def no_step() -> None:
 def heavy_modules(context: Any) -> None:
     """Say which slow modules a receiver loads."""
     import_module("firstlight.detectors._receiver")
-    heavy = {"numba", "scipy", "h5py", "pint", "scanspec", "firstlight.devices"}
+    heavy = {"numba", "scipy", "h5py", "pint", "scanspec"}
     context.ready(heavy=sorted(heavy & set(sys.modules)))
     context.stopping.wait()

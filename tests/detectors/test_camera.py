@@ -272,7 +272,7 @@ def test_a_killed_receiver_ends_the_run_and_the_next_one_works(
         seen = buffer.run(run.key).channel("cam").count
         await until(lambda: camera.lost)
         assert isinstance(camera.error, ProcessError)
-        assert "cam: the receiver process died" in camera.lost
+        assert "cam: the receiver process died." in camera.lost
         assert str(child.log) in camera.lost
         with pytest.raises(ProcessError, match="the receiver process died"):
             await camera.wait_frames(100_000)
@@ -301,6 +301,55 @@ def test_a_killed_receiver_ends_the_run_and_the_next_one_works(
     kept = np.asarray(channel.read(channel.first, channel.count))
     assert kept[:, 0, 0].tolist() == list(range(channel.first, channel.count))
     assert buffer.run(run.key).channel("cam:start").count >= channel.count
+
+
+def kill_at_random_moments(camera: Camera, make_run: MakeRun, buffer: Buffer, kills: int) -> None:
+    """Each time: what a reader saw acknowledged before the kill is there after it, whole, with its stamps."""
+    random = np.random.default_rng(kills)
+    child = camera.child
+    assert child is not None
+
+    async def one() -> None:
+        run = make_run()
+        await camera.prepare(run.key, in_time(0, period=0.001), slots=4096)
+        await camera.start(time.monotonic())
+        await asyncio.sleep(random.uniform(0.0, 0.05))
+        seen = {name: channel.count for name, channel in buffer.run(run.key).channels.items()}
+        pid = child.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: camera.lost)
+        assert await camera.stop() is None
+        run.stop(RunEnd(reason=EndReason.FAILED, epoch=0.0))
+        channels = buffer.run(run.key).channels
+        assert all(channel.sealed and channel.count >= seen[name] for name, channel in channels.items())
+        frames = np.asarray(read(buffer, run.key, camera.name))
+        assert (frames == np.arange(len(frames), dtype="<u2")[:, None, None]).all()
+        assert min(channel.count for channel in channels.values()) == len(frames)
+        run.close()
+
+    async def main() -> None:
+        for _ in range(kills):
+            await one()
+
+    asyncio.run(main())
+
+
+def test_kills_at_random_moments_lose_nothing_acknowledged(
+    make_camera: MakeCamera, make_run: MakeRun, buffer: Buffer
+) -> None:
+    kill_at_random_moments(make_camera(), make_run, buffer, 5)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_many_kills_at_random_moments_lose_nothing_acknowledged(
+    supervisor: Supervisor, make_run: MakeRun, buffer: Buffer
+) -> None:
+    for batch in range(40):
+        # A supervisor gives up a child that dies too often.
+        camera = Camera.spawn(supervisor, f"cam{batch}", {"kind": "camera_sources:counting"}, buffer.root)
+        kill_at_random_moments(camera, make_run, buffer, 5)
 
 
 def test_a_receiver_that_keeps_dying_is_given_up_with_its_reason(make_camera: MakeCamera, make_run: MakeRun) -> None:

@@ -120,7 +120,12 @@ class Acquisition:
             _logger.exception("%s failed at frame %d.", self.name, self.frames)
             self._fail(DeviceError(self.name, f"failed at frame {self.frames}: {type(error).__name__}: {error}."))
         else:
-            self._complete()
+            if not self._stopping:
+                self.state = ReceiverState.COMPLETE
+        self._settle()
+        self._wait_stop()
+        if self.error is None:
+            self.state = ReceiverState.STOPPED
         self._leave()
 
     def _acquire(self) -> None:
@@ -235,16 +240,15 @@ class Acquisition:
         if now - self._samples[-1][0] > 0.1:
             self._samples.append((now, self.frames))
 
-    def _complete(self) -> None:
-        if not self._stopping:
-            self.state = ReceiverState.COMPLETE
-        self._settle()
-        # Sealed only when the stop was asked for: whoever drives the run must not take a complete one for a dead one.
+    def _wait_stop(self) -> None:
+        """Return when the stop was asked for, or nobody is left to ask for it.
+
+        The channels are sealed only then: whoever drives the run must not see the end of a channel before he hears, on
+        another way, whether it is complete or why it failed.
+        """
         with self._changed:
-            while not self._wait(lambda: False):
-                if self._stopping:
-                    break
-        self.state = ReceiverState.STOPPED
+            while not self._stopping:
+                self._wait(lambda: False)
 
     def _fail(self, error: FirstlightError) -> None:
         _logger.error("%s", error)
@@ -254,7 +258,6 @@ class Acquisition:
             self._source.stop()
         except Exception:
             _logger.exception("%s could not be stopped.", self.name)
-        self._settle()
 
     def _settle(self) -> None:
         for future in (self._started, self.finished):

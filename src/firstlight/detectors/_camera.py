@@ -233,8 +233,9 @@ class Camera:
         """The receiver cannot be reached: it has died, and will not come back when its supervisor gave up."""
         if self.child is not None and self.child.error is not None:
             return self.child.error
-        log = "" if self.child is None else f" Its log is {self.child.log}."
+        if self.child is None:
+            return ProcessError(f"{self.name}: its receiver cannot be reached. {error.message}", hint=error.hint)
         return ProcessError(
-            f"{self.name}: the receiver process died ({error.message.rstrip('.')}).",
-            hint=f"What it acknowledged is kept.{log}",
+            f"{self.name}: the receiver process died.",
+            hint=f"What it acknowledged is kept, and it is started again. Its log is {self.child.log}.",
         )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
+from firstlight import devices
 from firstlight.model import FirstlightError, FrameSource, InvalidInput
 
 _logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 
 def call(target: str, arguments: Mapping[str, Any]) -> Any:
@@ -24,13 +26,7 @@ def call(target: str, arguments: Mapping[str, Any]) -> Any:
         function = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise InvalidInput(f"{target} cannot be imported: {error}.") from error
-    try:
-        return function(**arguments)
-    except FirstlightError:
-        raise
-    except Exception as error:
-        _logger.exception("%s failed.", target)
-        raise InvalidInput(f"{target} failed: {type(error).__name__}: {error}.") from error
+    return _guarded(target, lambda: function(**arguments))
 
 
 def build_source(configuration: Mapping[str, Any]) -> FrameSource:
@@ -43,11 +39,14 @@ def build_source(configuration: Mapping[str, Any]) -> FrameSource:
     kind = options.pop("kind", None)
     if not isinstance(kind, str):
         raise InvalidInput("The configuration of a camera needs its kind.", hint="For instance kind: sim.camera.")
-    if ":" in kind:
-        source: FrameSource = call(kind, options)
-        return source
-    # At its use: receivers of other kinds of sources start without it.
-    from firstlight import devices
+    return _guarded(kind, lambda: devices.build_source(kind, options))
 
-    built: FrameSource = devices.build_source(kind, options)
-    return built
+
+def _guarded(what: str, make: Callable[[], _T]) -> _T:
+    try:
+        return make()
+    except FirstlightError:
+        raise
+    except Exception as error:
+        _logger.exception("%s failed.", what)
+        raise InvalidInput(f"{what} failed: {type(error).__name__}: {error}.") from error
