@@ -1,0 +1,6 @@
+"""Composition: devices, engine, saver and current dataset become a session; the simulated beamline and its demo."""
+
+from firstlight.session._session import Session
+from firstlight.session._simulated import Layout, simulated
+
+__all__ = ["Layout", "Session", "simulated"]

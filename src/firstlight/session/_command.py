@@ -1,0 +1,48 @@
+"""Scan commands as a session offers them: the scan function's own signature, run, estimated or tried dry."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from firstlight.scanning import DryRun, Estimate, ScanSequence
+
+if TYPE_CHECKING:
+    from firstlight.data import Run
+    from firstlight.model import Scan
+    from firstlight.session._session import Session
+
+
+class Command:
+    """One scan command bound to a session.
+
+    ``session.ascan("rot", 0, 180, 10, 0.1)`` runs and returns the run; :meth:`scan` only describes,
+    :meth:`estimate` says what it would take, :meth:`dry_run` which points it would visit.
+    """
+
+    def __init__(self, session: Session, function: Callable[..., Scan | ScanSequence]) -> None:
+        self._session = session
+        self._function = function
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Run:
+        return self._session.run(self.scan(*arguments, **keywords))
+
+    def scan(self, *arguments: Any, **keywords: Any) -> Scan | ScanSequence:
+        """The description alone."""
+        return self._function(*arguments, **keywords)
+
+    def estimate(self, *arguments: Any, **keywords: Any) -> Estimate:
+        """Time, data and room that it would take, and why it may not run, if so; nothing moves."""
+        return self._session.engine.estimate(self.scan(*arguments, **keywords))
+
+    def dry_run(self, *arguments: Any, **keywords: Any) -> DryRun:
+        """The points that it would visit and the chain that would acquire them; nothing moves.
+
+        :raises FirstlightError: why it may not run.
+        """
+        return self._session.engine.dry_run(self.scan(*arguments, **keywords))
+
+    def __repr__(self) -> str:
+        return f"<{self._function.__name__} of {self._session.name}>"

@@ -1,0 +1,98 @@
+"""The current proposal, sample and dataset: where the next run is saved."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+from firstlight.model import InvalidInput, Saving
+from firstlight.storage import DataPolicy, DatasetFolder, Experiment
+
+
+class Current:
+    """What the next run belongs to.
+
+    Without a word from the user, data go to the beamline's default proposal of the month, sample ``sample``.
+
+    :param policy: of the beamline.
+    :param ended: called with a dataset that was ended, when it holds runs.
+    """
+
+    def __init__(self, policy: DataPolicy, ended: Callable[[DatasetFolder], None] = lambda dataset: None) -> None:
+        self._policy = policy
+        self._ended = ended
+        self.experiment: Experiment = policy.experiment()
+        self.sample = "sample"
+        self.description = ""
+        self._dataset = ""
+
+    def newproposal(self, name: str = "", date: datetime.date | str | None = None) -> None:
+        """Go to a proposal; its sample and dataset are chosen anew.
+
+        :param name: the default proposal of the month when empty.
+        :param date: first day of the session; today when None.
+        """
+        experiment = self._policy.experiment(name, date)
+        self.enddataset()
+        self.experiment = experiment
+        self.sample = "sample"
+        self.description = ""
+
+    def newsample(self, name: str, description: str = "") -> None:
+        """Go to a sample of the current proposal."""
+        self.experiment.collection(name)
+        self.enddataset()
+        self.sample = name
+        self.description = description
+
+    def newdataset(self, name: str = "") -> None:
+        """Go to a new dataset of the current sample; a name that is taken gets a number.
+
+        :param name: a running number when empty.
+        """
+        fresh = self.experiment.fresh_dataset(self.sample, name)
+        self.enddataset()
+        self._dataset = fresh
+
+    def enddataset(self) -> None:
+        """End the current dataset; the next run starts another one."""
+        if not self._dataset:
+            return
+        ended = self.dataset
+        self._dataset = ""
+        if ended.numbers():
+            self._ended(ended)
+
+    @property
+    def dataset(self) -> DatasetFolder:
+        """The current dataset; begins one when there is none."""
+        if not self._dataset:
+            self._dataset = self.experiment.fresh_dataset(self.sample)
+        return self.experiment.dataset(self.sample, self._dataset)
+
+    def saving(self, *, compression: str = "none") -> Saving:
+        """Where the next run goes; takes its number."""
+        return self.dataset.saving(compression=compression)
+
+    def metadata(self) -> dict[str, Any]:
+        """What is stored with every run."""
+        sample: dict[str, Any] = {"name": self.sample}
+        if self.description:
+            sample["description"] = self.description
+        return {"sample": sample, "proposal": self.experiment.proposal}
+
+    def __repr__(self) -> str:
+        dataset = self._dataset or "(none yet)"
+        return f"<proposal {self.experiment.proposal}, sample {self.sample}, dataset {dataset}>"
+
+
+def check_compression(compression: str) -> str:
+    """The name, when it is one that the saver knows.
+
+    :raises InvalidInput: otherwise.
+    """
+    known = ("none", "bitshuffle-lz4")
+    if compression not in known:
+        raise InvalidInput(f"{compression!r} is no frame compression.", hint=f"Choose one of: {', '.join(known)}.")
+    return compression

@@ -1,0 +1,94 @@
+"""The simulated beamline that comes with the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from firstlight.session._session import Session
+
+NAME = "fl01"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Size of the simulated experiment.
+
+    :param shape: height and width of the camera, pixels.
+    :param axis_offset: column of the rotation axis from the middle of the detector, pixels; for the user to find.
+    """
+
+    shape: tuple[int, int] = (192, 320)
+    pixel_size: float = 0.01
+    maximum_rate: float = 100.0
+    axis_offset: float = 7.3
+
+
+def devices(layout: Layout, seed: int, replay: Path | None = None) -> list[dict[str, Any]]:
+    """Configuration of every device.
+
+    :param replay: recorded projections that the camera shows in place of simulated ones.
+    """
+    width = layout.shape[1] * layout.pixel_size
+    axes = [
+        {
+            "name": "rot", "kind": "sim.axis", "unit": "deg", "velocity": 40.0, "acceleration": 80.0,
+            "limits": [-190.0, 550.0],
+        },
+        {
+            "name": "sx", "kind": "sim.axis", "unit": "mm", "velocity": 2.0 * width, "acceleration": 8.0 * width,
+            "limits": [-3.0 * width, 3.0 * width],
+        },
+        {"name": "sz", "kind": "sim.axis", "unit": "mm", "velocity": 2.0, "acceleration": 8.0, "limits": [-5.0, 5.0]},
+    ]  # fmt: skip
+    counters = [
+        {"name": "ring", "kind": "sim.ring"},
+        {
+            "name": "diode", "kind": "sim.diode", "shutter": "fshut", "rate": 2e6, "dark": 50.0, "seed": seed,
+            "peaks": {"sx": {"centre": 0.12 * width, "fwhm": 0.5 * width, "background": 0.05}},
+        },
+    ]  # fmt: skip
+    camera: dict[str, Any] = {"name": "cam", "rotation": "rot", "lateral": "sx", "shutter": "fshut"}
+    if replay is None:
+        camera |= {
+            "kind": "sim.camera",
+            "height": "sz",
+            "shape": list(layout.shape),
+            "pixel_size": layout.pixel_size,
+            "axis_offset": layout.axis_offset,
+            "maximum_rate": layout.maximum_rate,
+            "seed": seed,
+        }
+    else:
+        camera |= {"kind": "replay", "file": str(replay), "maximum_rate": layout.maximum_rate}
+    return [*axes, {"name": "fshut", "kind": "sim.shutter"}, *counters, camera]
+
+
+def simulated(
+    data: Path | str = "firstlight-data",
+    *,
+    name: str = NAME,
+    seed: int = 1,
+    layout: Layout | None = None,
+    replay: Path | None = None,
+    buffer: Path | None = None,
+    compression: str = "none",
+) -> Session:
+    """A session on a simulated beamline: rotation ``rot``, sample stage ``sx`` and ``sz``, fast shutter ``fshut``,
+    counters ``ring`` and ``diode``, camera ``cam``; the same scans, files and tools as on a real one.
+
+    :param data: folder under which everything is saved.
+    :param seed: another seed is another structure of the beam and other noise.
+    :param replay: recorded projections that the camera shows in place of simulated ones.
+    :param buffer: root of the buffer; the machine's default when None.
+    """
+    return Session(
+        name,
+        devices(layout or Layout(), seed, replay),
+        data=Path(data),
+        groups={"tomo": ["cam", "diode", "ring"]},
+        default=["diode", "ring"],
+        buffer=buffer,
+        compression=compression,
+    )

@@ -1,0 +1,40 @@
+"""Watching the processes without which a run must not go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from firstlight.process import Child, ChildState
+from firstlight.scanning import Progress
+from firstlight.storage import read_report
+
+
+class SaverWatch:
+    """Complains when the saver is gone for good, or says that it cannot save the run.
+
+    A saver that dies is restarted by the supervisor and takes up where it was: that alone ends no run.
+
+    :param child: the saver.
+    :param runs: folder of the buffer's runs.
+    """
+
+    def __init__(self, child: Child, runs: Path) -> None:
+        self._child = child
+        self._runs = runs
+        self._key = ""
+
+    def follow(self, progress: Progress) -> None:
+        """Learn which run is under way; a listener of the engine."""
+        self._key = progress.key
+
+    def check(self) -> str | None:
+        """One sentence that says what is wrong; None while all is well."""
+        if self._child.state in (ChildState.EXITED, ChildState.FAILED):
+            return (
+                f"The saver process has ended and does not restart (see {self._child.log}). Data stay in the buffer "
+                "until 'firstlight recover' saves them."
+            )
+        report = read_report(self._runs / self._key) if self._key else None
+        if report is not None and report.state == "failed":
+            return f"The saver cannot save this run: {report.message} {report.hint}".rstrip()
+        return None
