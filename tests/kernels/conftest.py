@@ -35,7 +35,7 @@ class Ellipses:
 
     def picture(self, size: int) -> NDArray[np.float64]:
         fine = ((np.arange(size * self.samples) + 0.5) / self.samples - size / 2) / self.scale
-        x, y = fine[None, :], -fine[:, None]
+        x, y = fine[None, :], fine[:, None]
         total = np.zeros((fine.size, fine.size))
         for value, a, b, x0, y0, rotation in self.parts:
             c, s = np.cos(np.deg2rad(rotation)), np.sin(np.deg2rad(rotation))

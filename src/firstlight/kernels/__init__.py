@@ -4,6 +4,7 @@ from firstlight.kernels._angles import angle_weights
 from firstlight.kernels._correct import LEAST_TRANSMISSION, Corrected, Reduced, attenuation, reduce_stack
 from firstlight.kernels._filters import FILTERS, filter_response, ramp_kernel
 from firstlight.kernels._gridrec import TOLERANCE, Gridrec, reconstruct
+from firstlight.kernels._threads import cores, each
 from firstlight.kernels._warm import warm_up
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "Reduced",
     "angle_weights",
     "attenuation",
+    "cores",
+    "each",
     "filter_response",
     "ramp_kernel",
     "reconstruct",

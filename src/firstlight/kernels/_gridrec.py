@@ -72,7 +72,7 @@ class Gridrec:
     """Reconstructs slices that share angles and geometry; plans are made once and reused.
 
     The image is square; its middle, ``(size - 1) / 2`` in both directions, is the rotation axis. Column ``j`` is
-    x = j - (size - 1) / 2, row ``i`` is y = (size - 1) / 2 - i, and a point (x, y) is seen at detector pixel
+    x = j - (size - 1) / 2, row ``i`` is y = i - (size - 1) / 2, and a point (x, y) is seen at detector pixel
     ``axis + x cos θ + y sin θ``. Pixel k's centre is at k. Calls from several threads at once are safe.
 
     :param angles: degrees, any order.
@@ -284,12 +284,12 @@ def _grid(
 ) -> _Grid:
     omega = np.asarray(2 * np.pi * np.fft.fftfreq(window), dtype=np.float64)
     half = 0.5 if size % 2 == 0 else 0.0
-    phase = np.outer(half * (np.cos(theta) - np.sin(theta)), omega)
+    phase = np.outer(half * (np.cos(theta) + np.sin(theta)), omega)
     return _Grid(
         size=size,
         omega=omega,
         table=(weights[:, None] / window * np.exp(1j * phase)).astype(np.complex64),
-        rows=(-np.outer(np.sin(theta), omega)).astype(np.float32).ravel(),
+        rows=np.outer(np.sin(theta), omega).astype(np.float32).ravel(),
         columns=np.outer(np.cos(theta), omega).astype(np.float32).ravel(),
         squares=((np.arange(size) - (size - 1) / 2.0) ** 2).astype(np.float32),
         limit=limit,

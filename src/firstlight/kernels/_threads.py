@@ -17,12 +17,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def each(function: Callable[[T], R], items: Iterable[T], workers: int) -> list[R]:
-    """``[function(item) for item in items]`` by several threads; the first error is raised when all have ended."""
+def each(function: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> list[R]:
+    """``[function(item) for item in items]`` by threads, one a core by default; an error is raised at the end."""
     work = list(items)
-    if workers <= 1 or len(work) <= 1:
+    threads = min(workers or cores(), len(work))
+    if threads <= 1:
         return [function(item) for item in work]
-    with ThreadPoolExecutor(min(workers, len(work)), thread_name_prefix="kernel") as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix="kernel") as pool:
         return list(pool.map(function, work))
 
 

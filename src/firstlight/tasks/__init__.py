@@ -1,0 +1,1 @@
+"""The task library, one folder a scientific domain."""
