@@ -95,6 +95,8 @@ class SimCamera(PacedSource):
 
     def poses(self, start: float, stop: float) -> list[Pose]:
         """How the sample stands during an exposure, part by part."""
+        if stop <= start:
+            return []
         spans = [(start, stop)]
         if self._shutter:
             spans = open_spans(self._board.shutter(self._shutter, start), start, stop)
