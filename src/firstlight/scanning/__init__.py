@@ -7,6 +7,7 @@ from firstlight.scanning._devices import Camera, Devices
 from firstlight.scanning._engine import Engine
 from firstlight.scanning._estimate import DryRun, Estimate
 from firstlight.scanning._gate import Gate, Motion, Rule
+from firstlight.scanning._guard import SessionLock, guard_process, guarded
 from firstlight.scanning._presets import EndScan, Preset, RunView
 from firstlight.scanning._progress import Listener, Progress
 from firstlight.scanning._sequence import MoveTo, ScanSequence
@@ -33,6 +34,7 @@ __all__ = [
     "Rule",
     "RunView",
     "ScanSequence",
+    "SessionLock",
     "Store",
     "Watch",
     "amesh",
@@ -40,6 +42,8 @@ __all__ = [
     "ct",
     "dscan",
     "flyscan",
+    "guard_process",
+    "guarded",
     "loopscan",
     "timescan",
     "tomo",

@@ -101,9 +101,15 @@ def main(context: ChildContext, *, lock: str, devices: Sequence[Mapping[str, Any
     """Target of the guard process.
 
     :param lock: file of the :class:`SessionLock`.
-    :param devices: ``{"name", "target", "arguments"}`` of each device to stop.
+    :param devices: ``{"name", "target", "arguments"}`` of each device to stop. A target that has an attribute
+        ``prepare`` gets that called with the same arguments at the start.
     """
     stops = [(str(d["name"]), _resolved(str(d["target"])), dict(d["arguments"])) for d in devices]
+    for _, function, arguments in stops:
+        # What a stop needs is got ready while all is well, if it says how.
+        prepare = getattr(function, "prepare", None)
+        if prepare is not None:
+            prepare(**arguments)
     fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     died = threading.Event()
 

@@ -1,0 +1,131 @@
+"""Random scans with random ends: what is described is what is visited, and every run ends sealed and readable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from firstlight.model import EndReason, FirstlightError, Scan, ScanKind
+from firstlight.scanning import amesh, ascan, dscan, flyscan, loopscan
+from tests.scanning.conftest import Beamline, sealed_and_whole
+from tests.scanning.test_failures import Faulty
+
+place = st.floats(-20, 20, allow_nan=False, width=32)
+few = st.integers(1, 8)
+exposure = st.sampled_from([0.0, 0.004, 0.05, 0.3])
+measured = st.lists(st.sampled_from(["diode", "ring", "cam"]), min_size=1, max_size=3, unique=True)
+
+
+@st.composite
+def scans(draw: st.DrawFn) -> Scan:
+    kind = draw(st.sampled_from(["loop", "free", "ascan", "dscan", "amesh", "fly"]))
+    names, time = draw(measured), draw(exposure)
+    if kind == "loop":
+        return loopscan(draw(few), time, *names)
+    if kind == "free":
+        return loopscan(draw(few), time or 0.01, *names, trigger="time")
+    if kind == "ascan":
+        return ascan("rot", draw(place), draw(place), draw(few), time, *names, stab_time=draw(exposure))
+    if kind == "dscan":
+        return dscan("sy", draw(place) / 4, draw(place) / 4, draw(few), time, *names)
+    if kind == "amesh":
+        snake = draw(st.booleans())
+        return amesh("rot", draw(place), draw(place), draw(few), "sy", -1, 1, draw(few), time, *names, backnforth=snake)
+    start, count = draw(place), draw(few)
+    # Slow enough for the axis at any exposure.
+    stop = start + draw(st.sampled_from([-1.0, 1.0])) * count * draw(st.floats(0.001, 0.05))
+    trigger = draw(st.sampled_from(["time", "position"]))
+    return flyscan("rot", start, stop, count, time or 0.01, *names, trigger=trigger, back=draw(st.booleans()))  # type: ignore[arg-type]
+
+
+relaxed = settings(
+    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def visited(run: Any, scan: Scan, positions: dict[str, Any]) -> None:
+    for name, wanted in positions.items():
+        seen = run[f"{name}:start"] if scan.kind is ScanKind.FLY else run[name]
+        if scan.kind is ScanKind.FLY and len(wanted) > 1:
+            wanted = wanted - (wanted[1] - wanted[0]) / 2
+        if scan.kind is not ScanKind.FLY or len(wanted) > 1:
+            np.testing.assert_allclose(seen, wanted[: len(seen)], atol=1e-5)
+
+
+@given(scan=scans())
+@relaxed
+def test_points_visited_are_points_described(beamline: Beamline, scan: Scan) -> None:
+    described = beamline.engine.dry_run(scan)
+    outcome = beamline.engine.run(scan)
+    run = beamline.run
+    assert outcome.points == described.points == scan.npoints
+    assert {log.count for log in run.channels.values()} == {scan.npoints}
+    visited(run, scan, dict(described.positions))
+    sealed_and_whole(run)
+    assert beamline.at_rest_and_closed()
+
+
+@given(scan=scans(), moment=st.floats(0, 3), twice=st.booleans())
+@relaxed
+def test_an_abort_at_any_moment_leaves_a_sealed_run(beamline: Beamline, scan: Scan, moment: float, twice: bool) -> None:
+    described = dict(beamline.engine.dry_run(scan).positions)
+    pressed: list[float] = []
+    due = beamline.clock.now() + moment
+
+    def look(event: object) -> None:
+        if beamline.clock.now() >= due and len(pressed) <= twice:
+            pressed.append(beamline.clock.now())
+            beamline.engine.abort()
+
+    beamline.engine.listeners.append(look)
+    outcome = beamline.engine.submit(scan).result(30)
+    beamline.engine.listeners.remove(look)
+    event(outcome.end.reason.value)
+    assert outcome.end.reason in (EndReason.SUCCESS, EndReason.ABORTED)
+    sealed_and_whole(beamline.run)
+    visited(beamline.run, scan, described)
+    assert beamline.at_rest_and_closed()
+
+
+@given(
+    scan=scans(),
+    phase=st.sampled_from(["prepare", "start", "read", "collect", "stop"]),
+    how=st.sampled_from(["raises", "raises later", "hangs", "refuses"]),
+    after=st.integers(0, 12),
+)
+@relaxed
+def test_a_failure_at_any_point_leaves_a_sealed_run(
+    beamline: Beamline, scan: Scan, phase: str, how: str, after: int
+) -> None:
+    if phase == "collect" and how in ("raises later", "hangs"):
+        how = "raises"
+    described = dict(beamline.engine.dry_run(scan).positions)
+    if "faulty" in beamline.engine.devices.counters:
+        beamline.all.pop()
+    beamline.add(Faulty(phase, how, after), timeouts={"faulty": 1.0})
+    outcome = beamline.engine.submit(scan.model_copy(update={"counters": (*scan.counters, "faulty")})).result(30)
+    event(outcome.end.reason.value)
+    assert outcome.end.reason in (EndReason.SUCCESS, EndReason.FAILED)
+    assert outcome.ok == (outcome.error is None)
+    if outcome.error is not None:
+        assert isinstance(outcome.error, FirstlightError)
+        assert "faulty" in str(outcome.error)
+    sealed_and_whole(beamline.run)
+    visited(beamline.run, scan, described)
+    assert beamline.at_rest_and_closed()
+
+
+@pytest.mark.long
+def test_thousands_of_scans_leave_nothing_behind(beamline: Beamline) -> None:
+    import threading
+
+    before = threading.active_count()
+    for index in range(3000):
+        beamline.engine.run(ascan("rot", 0, index % 7 + 1, 5, 0.1, "beam"))
+        beamline.store.runs.clear()
+        beamline.events.clear()
+    assert threading.active_count() == before
