@@ -141,6 +141,9 @@ class Channel:
         values: NDArray[Any] = self[:]
         return values if dtype is None else values.astype(dtype, copy=False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return operator.getitem, (self.run, self.name)
+
     def __repr__(self) -> str:
         spec = self.spec
         shape = "ragged" if self.ragged else "×".join(str(n) for n in spec.shape) or "scalar"

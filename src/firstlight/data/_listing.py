@@ -109,9 +109,7 @@ def stored(path: Path) -> list[RunEntry]:
     :raises DataError: when it is a file, but none of HDF5.
     """
     if path.is_file():
-        from firstlight.storage import list_entries
-
-        return [_stored(path, entry) for entry in list_entries(path)]
+        return [_stored(path, entry) for entry in entries(path)]
     numbers = scan_numbers(path)
     if not numbers:
         raise NotFound(f"{path} holds no runs.")
@@ -163,18 +161,35 @@ def scan_numbers(folder: Path) -> list[int]:
     return sorted(numbers)
 
 
-def _inside(file: Path) -> set[int]:
-    import h5py
+def entries(path: Path) -> list[str]:
+    """Names of the entries of a file, in the order of their numbers.
+
+    :raises NotFound: when there is no such file.
+    :raises DataError: when it is no HDF5 file, or is broken.
+    """
+    from firstlight.storage import list_entries
 
     try:
+        return list_entries(path)
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{path} can not be read: {' '.join(str(error).split())}.") from error
+
+
+def _inside(file: Path) -> set[int]:
+    """Numbers that the dataset's file alone knows: runs inside it, and links to what an earlier merge set aside."""
+    import h5py
+
+    found = set()
+    try:
         with h5py.File(file, "r", locking=False) as h5:
-            return {
-                int(m[1])
-                for name in h5
-                if (m := _ENTRY.fullmatch(name)) and not isinstance(h5.get(name, getlink=True), h5py.ExternalLink)
-            }
+            for name in h5:
+                match = _ENTRY.fullmatch(name)
+                link = h5.get(name, getlink=True) if match else None
+                if match and (not isinstance(link, h5py.ExternalLink) or (file.parent / link.filename).is_file()):
+                    found.add(int(match[1]))
     except OSError:
         return set()  # being replaced, or broken: the folders beside it count
+    return found
 
 
 def _stored(path: Path, entry: str) -> RunEntry:

@@ -255,7 +255,8 @@ def _quantity(group: Any, name: str, value: Any, unit: str) -> None:
 
 def _relative(file: Path, folder: Path) -> str:
     """The way from the new file to one with frames, so that both can be moved together; absolute when that is far."""
-    relative = os.path.relpath(file, folder)
+    # Resolved, because ".." leads out of what a symbolic link points to, not back to where the link is.
+    relative = os.path.relpath(file.resolve(), folder.resolve())
     return relative if relative.count("..") <= 6 else str(file)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from firstlight.data._file import StoredRun, open_file, open_saved
-from firstlight.data._listing import RunEntry, buffered, datasets, find_folder, scan_numbers, stored
+from firstlight.data._listing import RunEntry, buffered, datasets, entries, find_folder, scan_numbers, stored
 from firstlight.data._resolver import Resolver
 from firstlight.data._run import Run
 from firstlight.data._source import nearest
@@ -202,11 +202,9 @@ def _of_file(file: StoredRun, origin: Origin) -> Run:
 
 
 def _in_file(path: Path, scan: int | str, origin: Origin) -> Run:
-    from firstlight.storage import list_entries
-
     if isinstance(scan, str):
         return _of_file(open_file(path, scan), origin)
-    names = list_entries(path)
+    names = entries(path)
     numbers = [n for n in names if n.partition(".")[0].isdigit()]
     if not names:
         raise NotFound(f"{path} holds no scan.", hint="Files of scans have entries named 1.1, 2.1 and so on.")
@@ -226,7 +224,7 @@ def _choose(scan: int, names: Sequence[str], where: str) -> str:
         return names[scan]
     name = f"{scan}.1"
     if name not in names:
-        raise NotFound(f"{where} has no scan {scan}.", hint=nearest(name, names, "scan"))
+        raise NotFound(f"{where} has no scan {scan}.", hint=f"It has {names[0]} to {names[-1]}.")
     return name
 
 
