@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,18 @@ class FrameFile:
     :param spec: of the frames' channel.
     :param compressed: whether chunks are bitshuffle-LZ4.
     :param compressor: makes them so; without one only :meth:`write_chunk` can be used on compressed files.
+    :param pool: where the checksums of raw frames are computed while they are written.
     :raises StorageFull: when the disk is full.
     """
 
     def __init__(
-        self, path: Path, spec: ChannelSpec, *, compressed: bool = False, compressor: Compressor | None = None
+        self,
+        path: Path,
+        spec: ChannelSpec,
+        *,
+        compressed: bool = False,
+        compressor: Compressor | None = None,
+        pool: Executor | None = None,
     ) -> None:
         self.path = path
         self.count = 0
@@ -59,6 +67,7 @@ class FrameFile:
         self._nbytes = spec.item_nbytes
         self._compressed = compressed
         self._compressor = compressor
+        self._pool = pool
         try:
             self._file = h5py.File(
                 path, "x", locking=False, alignment_threshold=_ALIGNMENT * 4, alignment_interval=_ALIGNMENT
@@ -122,15 +131,19 @@ class FrameFile:
 
     def _write_raw(self, frames: NDArray[Any]) -> list[Record]:
         first = self.count
-        self._dataset.set_extent((first + len(frames), *self._shape))
-        records = []
-        for k, frame in enumerate(frames):
-            octets = frame.reshape(-1).view(np.uint8)
-            offset = self._offset(first + k)
-            _pwrite(self._fd, memoryview(octets), offset)
-            records.append(Record(first + k, offset, self._nbytes, digest(octets)))
-        self.count = first + len(frames)
-        return records
+        numbers = range(first, first + len(frames))
+        self._dataset.set_extent((numbers.stop, *self._shape))
+        views = [frame.reshape(-1).view(np.uint8) for frame in frames]
+        pool = self._pool
+        pending = [pool.submit(digest, view) for view in views] if pool is not None else []
+        offsets = []
+        for number, view in zip(numbers, views, strict=True):
+            offset = self._offset(number)
+            _pwrite(self._fd, view.data, offset)
+            offsets.append(offset)
+        checks = [one.result() for one in pending] if pending else [digest(view) for view in views]
+        self.count = numbers.stop
+        return [Record(n, o, self._nbytes, c) for n, o, c in zip(numbers, offsets, checks, strict=True)]
 
     def _write_compressed(self, frames: NDArray[Any]) -> list[Record]:
         assert self._compressor is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,8 @@ class FrameWriter:
         if compression != "none":
             threads = threads or min(8, os.cpu_count() or 1)
             self._compressor = Compressor(math.prod(spec.shape), np.dtype(spec.dtype), threads)
+        # Two threads would not write faster than one, but the second can compute the checksums meanwhile.
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="digest") if compression == "none" else None
         self._file: FrameFile | None = None
         self._journal: Journal | None = None
         self._flushed = 0
@@ -142,7 +145,7 @@ class FrameWriter:
             except FileExistsError:
                 number += 1
         compressed = self._compressor is not None
-        self._file = FrameFile(path, self.spec, compressed=compressed, compressor=self._compressor)
+        self._file = FrameFile(path, self.spec, compressed=compressed, compressor=self._compressor, pool=self._pool)
         self._records = []
         self._flushed = 0
         return self._file
@@ -162,6 +165,8 @@ class FrameWriter:
         if self._compressor is not None:
             self._compressor.close()
             self._compressor = None
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
 
 
 def remove_journals(folder: Path) -> None:
