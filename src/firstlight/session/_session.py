@@ -10,8 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from firstlight.session._build import build_devices
-
 from firstlight.buffer import Buffer
 from firstlight.data import Run
 from firstlight.data import open as open_run
@@ -31,6 +29,7 @@ from firstlight.model import (
 from firstlight.process import ProcessSpec, Restart, Supervisor
 from firstlight.scanning import COMMANDS, Engine, Outcome, ScanSequence, tomo
 from firstlight.scanning._guard import SessionLock, guard_process
+from firstlight.session._build import build_devices
 from firstlight.session._command import Command
 from firstlight.session._current import Current, check_compression
 from firstlight.session._watch import SaverWatch

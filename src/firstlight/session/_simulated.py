@@ -33,12 +33,12 @@ def devices(layout: Layout, seed: int, replay: Path | None = None) -> list[dict[
     width = layout.shape[1] * layout.pixel_size
     axes = [
         {
-            "name": "rot", "kind": "sim.axis", "unit": "deg", "velocity": 40.0, "acceleration": 80.0,
+            "name": "rot", "kind": "sim.axis", "unit": "deg", "velocity": 120.0, "acceleration": 400.0,
             "limits": [-190.0, 550.0],
         },
         {
-            "name": "sx", "kind": "sim.axis", "unit": "mm", "velocity": 2.0 * width, "acceleration": 8.0 * width,
-            "limits": [-3.0 * width, 3.0 * width],
+            "name": "sx", "kind": "sim.axis", "unit": "mm", "velocity": 4.0 * width, "acceleration": 40.0 * width,
+            "limits": [-3.0 * width, 3.0 * width], "position": 0.0 if replay is not None else round(-0.28 * width, 4),
         },
         {"name": "sz", "kind": "sim.axis", "unit": "mm", "velocity": 2.0, "acceleration": 8.0, "limits": [-5.0, 5.0]},
     ]  # fmt: skip
@@ -46,7 +46,7 @@ def devices(layout: Layout, seed: int, replay: Path | None = None) -> list[dict[
         {"name": "ring", "kind": "sim.ring"},
         {
             "name": "diode", "kind": "sim.diode", "shutter": "fshut", "rate": 2e6, "dark": 50.0, "seed": seed,
-            "peaks": {"sx": {"centre": 0.12 * width, "fwhm": 0.5 * width, "background": 0.05}},
+            "peaks": {"sx": {"centre": 0.0, "fwhm": 0.5 * width, "background": 0.05}},
         },
     ]  # fmt: skip
     camera: dict[str, Any] = {"name": "cam", "rotation": "rot", "lateral": "sx", "shutter": "fshut"}
