@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from firstlight.devices import Axis
 from firstlight.devices.sim import SimAxis
@@ -12,7 +15,7 @@ from tests.scanning.conftest import Beamline, sealed_and_whole
 N, STEP, EXPOSURE = 10, 0.9, 0.1
 
 
-def edges(first: float = 0.0) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def edges(first: float = 0.0) -> NDArray[np.floating[Any]]:
     return first + np.arange(N) * STEP
 
 
@@ -43,7 +46,7 @@ def test_an_axis_turned_round_sweeps_in_user_units(beamline: Beamline) -> None:
     axis = Axis(SimAxis("om", clock=beamline.clock, board=beamline.board), sign=-1, offset=50.0)
     beamline.add(axis)
     for trigger in ("time", "position"):
-        beamline.engine.run(flyscan("om", 0, 9, N, EXPOSURE, "cam", trigger=trigger))  # type: ignore[arg-type]
+        beamline.engine.run(flyscan("om", 0, 9, N, EXPOSURE, "cam", trigger=trigger))
         np.testing.assert_allclose(beamline.run["om:start"], edges(), atol=1e-6)
 
 

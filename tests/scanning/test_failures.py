@@ -36,7 +36,7 @@ class Faulty:
     """A counter that goes wrong in one phase, after some points, in one of several ways."""
 
     name = "faulty"
-    channels = (ChannelSpec("faulty"),)
+    channels: Sequence[ChannelSpec] = (ChannelSpec("faulty"),)
     modes = frozenset(TriggerMode)
 
     def __init__(self, phase: str, how: str, after: int = 0) -> None:
@@ -336,7 +336,7 @@ class Stuck:
     """A blocking counter whose library never returns; freed by the test."""
 
     name = "stuck"
-    channels = (ChannelSpec("stuck"),)
+    channels: Sequence[ChannelSpec] = (ChannelSpec("stuck"),)
     modes = frozenset({TriggerMode.SOFTWARE})
     blocking = True
 

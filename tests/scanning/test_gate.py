@@ -9,7 +9,7 @@ from tests.scanning.conftest import Beamline
 
 def test_a_move_goes_through_the_gate(beamline: Beamline) -> None:
     seen: list[Motion] = []
-    beamline.engine.gate.rules.append(lambda motion: seen.append(motion))  # type: ignore[func-returns-value]
+    beamline.engine.gate.rules.append(lambda motion: seen.append(motion))
     beamline.engine.move({"rot": 10.0, "sy": 1.0})
     assert (beamline.rot.position, beamline.sy.position) == (10.0, 1.0)
     assert {(m.axis, m.target, m.origin) for m in seen} == {("rot", 10.0, "prompt"), ("sy", 1.0, "prompt")}

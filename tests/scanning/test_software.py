@@ -142,7 +142,7 @@ class Spectrum:
     """A counter with a spectrum and a number, which waits."""
 
     name = "mca"
-    channels = (ChannelSpec("mca:spectrum", "<u4", (8,)), ChannelSpec("mca:live", "<f4"))
+    channels: Sequence[ChannelSpec] = (ChannelSpec("mca:spectrum", "<u4", (8,)), ChannelSpec("mca:live", "<f4"))
     modes = frozenset({TriggerMode.SOFTWARE})
 
     def __init__(self, clock: Any) -> None:
@@ -179,7 +179,7 @@ class Blocking:
     """A counter whose library blocks; it says in which thread it was called."""
 
     name = "block"
-    channels = (ChannelSpec("block"),)
+    channels: Sequence[ChannelSpec] = (ChannelSpec("block"),)
     modes = frozenset({TriggerMode.SOFTWARE})
     blocking = True
 

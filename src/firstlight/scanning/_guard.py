@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from firstlight.model import Conflict, InvalidInput
+from firstlight.model import Conflict, InvalidInput, OutOfBand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,8 +72,9 @@ def guarded(devices: Devices) -> tuple[list[dict[str, Any]], list[str]]:
     """What a guard can stop, shutters first, and the names of axes and shutters that it cannot."""
     stops: list[dict[str, Any]] = []
     cannot: list[str] = []
-    for name, device in [*devices.shutters.items(), *devices.axes.items()]:
-        way = device.out_of_band
+    ways: dict[str, OutOfBand | None] = {name: shutter.out_of_band for name, shutter in devices.shutters.items()}
+    ways |= {name: axis.out_of_band for name, axis in devices.axes.items()}
+    for name, way in ways.items():
         if way is None:
             cannot.append(name)
         else:

@@ -20,7 +20,9 @@ class Log(Protocol):
 class Owner(Protocol):
     """The writing side of a run (``buffer.RunWriter``)."""
 
-    key: str
+    @property
+    def key(self) -> str:
+        """Key of the run."""
 
     def create_log(self, spec: ChannelSpec) -> Log:
         """A new channel."""
