@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +27,7 @@ class Current:
         self.description = ""
         self._dataset = ""
 
-    def newproposal(self, name: str = "", date: datetime.date | str | None = None) -> None:
+    def newproposal(self, name: str = "", date: dt.date | str | None = None) -> None:
         """Go to a proposal; its sample and dataset are chosen anew.
 
         :param name: the default proposal of the month when empty.

@@ -29,21 +29,22 @@ PROPOSAL, SAMPLE, DATASET = "demo", "tooth", "overview"
 class Plan:
     """What is measured.
 
-    :param turn: angle of the projections, degrees.
-    :param darks: as many as there are flats before and after.
+    :param turn: angles at the start of the first projection and the end of the last one, degrees.
+    :param flats: before and after the projections.
+    :param out: position of the sample stage for flats, in widths of the detector.
     """
 
     layout: Layout
     projections: int
     time: float
     darks: int
-    turn: float = 180.0
+    flats: tuple[int, int]
+    turn: tuple[float, float] = (0.0, 180.0)
     out: float = 2.0
-    """Position of the sample stage for flats, in widths of the detector."""
 
 
-FULL = Plan(Layout(), projections=720, time=0.015, darks=20)
-FAST = Plan(Layout(shape=(32, 160), axis_offset=-5.6), projections=240, time=0.008, darks=8)
+FULL = Plan(Layout(), projections=720, time=0.015, darks=20, flats=(20, 20))
+FAST = Plan(Layout(shape=(32, 160), axis_offset=-5.6), projections=240, time=0.008, darks=8, flats=(8, 8))
 
 
 def demo(
@@ -115,12 +116,14 @@ def _recorded(replay: Path, fast: bool) -> Plan:
     from firstlight.devices.replay import open_recording
 
     recording = open_recording(replay)
-    turn = float(np.ptp(recording.angles))
-    count = len(recording.angles)
-    # The last projection begins one step before the end of the turn.
-    step = turn / max(1, count - 1)
-    layout = Layout(shape=recording.shape, pixel_size=recording.pixel_size or 0.01, maximum_rate=100.0)
-    return Plan(layout, count, 0.02 if fast else 0.03, darks=max(1, recording.darks), turn=step * count)
+    try:
+        start, stop, count = recording.scan()
+        darks, flats = (0 if stack is None else len(stack) for stack in (recording.darks, recording.flats))
+        size = recording.pixel_size[1] * 1e3 if recording.pixel_size else 0.01
+        layout = Layout(shape=recording.projections.shape, pixel_size=size)
+    finally:
+        recording.close()
+    return Plan(layout, count, 0.01 if fast else 0.03, darks=darks, flats=(flats, 0), turn=(start, stop))
 
 
 def _introduction(session: Session, replay: Path | None) -> Sequence[str]:
@@ -150,15 +153,15 @@ def _align(story: Story, session: Session, plan: Plan) -> None:
 def _acquire(story: Story, session: Session, plan: Plan) -> Run:
     width = plan.layout.shape[1] * plan.layout.pixel_size
     arguments: dict[str, Any] = {
-        "darks": plan.darks, "flats": plan.darks, "flat_axis": "sx", "flat_position": plan.out * width,
+        "darks": plan.darks, "flats": plan.flats[0], "flats_after": plan.flats[1],
+        "flat_axis": "sx", "flat_position": plan.out * width,
     }  # fmt: skip
-    what = ("rot", 0.0, plan.turn, plan.projections, plan.time, "tomo")
+    what = ("rot", *plan.turn, plan.projections, plan.time, "tomo")
     estimate = session.tomo.estimate(*what, **arguments)
     for line in str(estimate).splitlines():
         story.say(escape(line))
     with story.progress("Acquiring") as advance, following(session, advance):
-        run = session.tomo(*what, **arguments)
-    return run
+        return session.tomo(*what, **arguments)
 
 
 class following:  # noqa: N801 - reads as a word in a with statement

@@ -31,7 +31,7 @@ def devices(layout: Layout, seed: int, replay: Path | None = None) -> list[dict[
     :param replay: recorded projections that the camera shows in place of simulated ones.
     """
     width = layout.shape[1] * layout.pixel_size
-    axes = [
+    axes: list[dict[str, Any]] = [
         {
             "name": "rot", "kind": "sim.axis", "unit": "deg", "velocity": 120.0, "acceleration": 400.0,
             "limits": [-190.0, 550.0],
@@ -42,7 +42,7 @@ def devices(layout: Layout, seed: int, replay: Path | None = None) -> list[dict[
         },
         {"name": "sz", "kind": "sim.axis", "unit": "mm", "velocity": 2.0, "acceleration": 8.0, "limits": [-5.0, 5.0]},
     ]  # fmt: skip
-    counters = [
+    counters: list[dict[str, Any]] = [
         {"name": "ring", "kind": "sim.ring"},
         {
             "name": "diode", "kind": "sim.diode", "shutter": "fshut", "rate": 2e6, "dark": 50.0, "seed": seed,
@@ -61,7 +61,7 @@ def devices(layout: Layout, seed: int, replay: Path | None = None) -> list[dict[
             "seed": seed,
         }
     else:
-        camera |= {"kind": "replay", "file": str(replay), "maximum_rate": layout.maximum_rate}
+        camera |= {"kind": "replay", "file": str(replay), "out": width, "maximum_rate": layout.maximum_rate}
     return [*axes, {"name": "fshut", "kind": "sim.shutter"}, *counters, camera]
 
 
