@@ -29,6 +29,8 @@ class Benchmark:
 
 
 BENCHMARKS: tuple[Benchmark, ...] = (
+    Benchmark("_storage:frames", {"storage.frames": Promise(ratio=0.9)}),
+    Benchmark("_storage:channels", {"storage.channels": Promise(least=1e6)}),
     Benchmark("_start:importing", {"start.import": Promise(most=0.3)}),
     Benchmark("_start:command_line", {"start.cli": Promise(most=0.4)}),
 )
