@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,9 +35,14 @@ def simulated(clock: Clock, board: MemoryBoard) -> FrameSource:
     return build_source("sim.camera", config, Surroundings(clock, board))
 
 
-@pytest.fixture(params=[simulated])
-def factory(request: pytest.FixtureRequest) -> Any:
-    return request.param
+@pytest.fixture(params=["simulated", "replayed"])
+def factory(request: pytest.FixtureRequest, data_exchange: Callable[..., Path]) -> Any:
+    def replayed(clock: Clock, board: MemoryBoard) -> FrameSource:
+        config = {"name": "cam", "file": str(path), "rotation": "rot", "dead_time": "1 ms", "maximum_rate": "200 Hz"}
+        return build_source("replay", config, Surroundings(clock, board))
+
+    path = data_exchange()
+    return simulated if request.param == "simulated" else replayed
 
 
 @pytest.fixture
