@@ -122,6 +122,7 @@ class Acquisition:
         else:
             if not self._stopping:
                 self.state = ReceiverState.COMPLETE
+        self._samples.append((self._now(), self.frames))
         self._settle()
         self._wait_stop()
         if self.error is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +20,11 @@ from firstlight.process import Child, ProcessSpec, Restart, Supervisor
 from firstlight.wire import AsyncClient, Client, Role, WireTimeout
 
 _T = TypeVar("_T")
+
+_logger = logging.getLogger(__name__)
+
+DEATH = 2.0
+"""Seconds that a process which closed its connection may take to end."""
 
 TARGET = "firstlight.detectors._receiver:main"
 
@@ -157,6 +164,8 @@ class Camera:
         :returns: how it went; None when the receiver died and there is nothing left to stop.
         """
         client = self._client
+        if client is not None and client.closed and self._watch is not None:
+            await asyncio.wait([self._watch])
         try:
             if client is not None and not client.closed:
                 return await self._stop(client)
@@ -192,6 +201,8 @@ class Camera:
             return await call(client)
         except WireError as error:
             if client.closed:
+                if self._watch is not None:
+                    await asyncio.wait([self._watch])
                 raise self._died(error) from error
             raise
 
@@ -215,7 +226,11 @@ class Camera:
                 self._error = error
         # The frames may be complete, but the process can still die before it is stopped.
         await client.wait_closed()
-        if not client.left and self._error is None:
+        if client.left:
+            return
+        # Its connection ends a little before its locks do; whoever ends the run now must find those free.
+        await _gone(client.peer.pid)
+        if self._error is None:
             try:
                 client.check_open()
             except WireError as error:
@@ -239,3 +254,22 @@ class Camera:
             f"{self.name}: the receiver process died.",
             hint=f"What it acknowledged is kept, and it is started again. Its log is {self.child.log}.",
         )
+
+
+async def _gone(pid: int) -> None:
+    """Return when a process has ended and all that it held is free; after two seconds in any case."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(handle, ended.set)
+    try:
+        async with asyncio.timeout(DEATH):
+            await ended.wait()
+    except TimeoutError:
+        _logger.warning("Process %d closed its connection but lives on.", pid)
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)

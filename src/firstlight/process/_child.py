@@ -202,7 +202,7 @@ class Child:
             if not again:
                 return
             with self._changed:
-                pause = 0.0 if len(failures) == 1 else min(LONGEST_PAUSE, 0.1 * 2.0 ** len(failures))
+                pause = 0.0 if len(failures) == 1 else min(LONGEST_PAUSE, 0.05 * 2.0 ** len(failures))
                 self._changed.wait_for(lambda: self._stopping, pause)
 
     def _judge(self, problem: str, tail: tuple[str, ...], *, restart: bool, failures: int) -> bool:

@@ -34,7 +34,7 @@ from firstlight.wire._protocol import (
     frame,
     from_server,
 )
-from firstlight.wire._socket import check, unreachable
+from firstlight.wire._socket import Peer, check, peer, unreachable
 from firstlight.wire._stream import read_frame
 from firstlight.wire._values import pack, unpack
 
@@ -60,6 +60,7 @@ class AsyncClient:
         self._events: dict[str, list[AsyncEvents]] = {}
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._peer: Peer | None = None
         self._end: WireError | None = None
         self.left = False
         """Whether :meth:`close` was called."""
@@ -68,6 +69,16 @@ class AsyncClient:
     def closed(self) -> bool:
         """Whether either side closed the connection."""
         return self._end is not None
+
+    @property
+    def peer(self) -> Peer:
+        """The process that serves.
+
+        :raises WireError: not connected yet.
+        """
+        if self._peer is None:
+            raise WireError(f"There is no connection to {self.path} yet.", hint="Call connect first.")
+        return self._peer
 
     async def connect(self) -> Self:
         """Connect.
@@ -91,6 +102,7 @@ class AsyncClient:
         except OSError as error:
             raise unreachable(self.path, error) from error
         self._writer = writer
+        self._peer = peer(writer.get_extra_info("socket"))
         self._reading = asyncio.create_task(self._read(reader))
         return self
 

@@ -41,7 +41,7 @@ from firstlight.wire._protocol import (
     from_server,
     length,
 )
-from firstlight.wire._socket import check, unreachable
+from firstlight.wire._socket import check, peer, unreachable
 from firstlight.wire._values import pack, unpack
 
 _logger = logging.getLogger(__name__)
@@ -78,6 +78,8 @@ class Client:
             self._file.close()
             self._socket.close()
             raise
+        self.peer = peer(self._socket)
+        """The process that serves."""
         self._thread = threading.Thread(target=self._read, name=f"wire to {self.path.name}", daemon=True)
         self._thread.start()
 
