@@ -30,8 +30,8 @@ class Options(BaseModel):
     """Standard deviations from the median beyond which a value is left out of that mean."""
     monitor: bool = True
     """Divide by the beam monitor where there is one."""
-    rings: Literal["none", "sorting", "filtering", "large", "all"] = "sorting"
-    """How rings are removed."""
+    rings: Literal["none", "sorting", "filtering", "large", "all"] = "none"
+    """How rings are removed; it changes every pixel a little, so not unasked. ``sorting`` suits most."""
     ring_size: int = Field(default=21, ge=3)
     """Width of the median that removes them, pixels."""
     delta_beta: float | None = Field(default=None, gt=0)
@@ -42,8 +42,8 @@ class Options(BaseModel):
     """From sample to detector, metres; None takes it from the data."""
     pixel_size: float | None = Field(default=None, gt=0)
     """At the sample, metres; None takes it from the data."""
-    filter: Literal["ramp", "shepp-logan", "cosine", "hamming", "hann", "parzen", "none"] = "ramp"
-    """Reconstruction filter."""
+    filter: Literal["ramp", "shepp-logan", "cosine", "hamming", "hann", "parzen", "none"] = "shepp-logan"
+    """Reconstruction filter: ``ramp`` is the sharpest and the noisiest."""
     cutoff: float = Field(default=1.0, gt=0, le=1)
     """Fraction of the Nyquist frequency above which the filter passes nothing."""
     padding: Literal["auto", "zero", "edge"] = "auto"
