@@ -9,10 +9,17 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from firstlight.data import open as open
     from firstlight.model import FirstlightError as FirstlightError
+    from firstlight.session import Session as Session
+    from firstlight.session import simulated as simulated
 
-_HOMES = {"open": "firstlight.data", "FirstlightError": "firstlight.model"}
+_HOMES = {
+    "FirstlightError": "firstlight.model",
+    "Session": "firstlight.session",
+    "open": "firstlight.data",
+    "simulated": "firstlight.session",
+}
 
-__all__ = ["FirstlightError", "__version__", "open"]
+__all__ = ["FirstlightError", "Session", "__version__", "open", "simulated"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -33,7 +34,9 @@ from firstlight.session._build import build_devices
 from firstlight.session._command import Command
 from firstlight.session._current import Current, check_compression
 from firstlight.session._watch import SaverWatch
-from firstlight.storage import DataPolicy, DatasetFolder, Roots
+from firstlight.storage import DataPolicy, DatasetFolder, Roots, compact
+
+_log = logging.getLogger(__name__)
 
 SAVER = "saver"
 READY = 30.0
@@ -54,6 +57,7 @@ class Session:
     :param buffer: root of the buffer; the machine's default when None.
     :param logs: folder for the logs of all processes.
     :param compression: of frames: ``none`` or ``bitshuffle-lz4``.
+    :param merge: whether the runs of a dataset are merged into one file when it ends.
     :raises Conflict: when a session of this name runs.
     """
 
@@ -69,6 +73,7 @@ class Session:
         buffer: Path | None = None,
         logs: Path | None = None,
         compression: str = "none",
+        merge: bool = True,
         clock: Clock | None = None,
     ) -> None:
         self.name = name
@@ -77,7 +82,8 @@ class Session:
         self._tomo = Command(self, tomo)
         self._commands = {known: Command(self, function) for known, function in COMMANDS.items()} | {"tomo": self._tomo}
         clock = clock or RealClock()
-        self.current = Current(DataPolicy(beamline or name, Roots.under(self.data)))
+        self._merges = merge
+        self.current = Current(DataPolicy(beamline or name, Roots.under(self.data)), self._merge)
         self.data.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             self.buffer = Buffer(buffer)
@@ -218,6 +224,15 @@ class Session:
         if self.engine.busy:
             raise Conflict("A scan runs; where data go cannot change now.", hint="Wait for its end, or abort it.")
         change()
+
+    def _merge(self, dataset: DatasetFolder) -> None:
+        if not self._merges:
+            return
+        try:
+            compact(dataset.file)
+        except FirstlightError as error:
+            # The dataset ends all the same: its runs are complete in files of their own.
+            _log.warning("%s was not merged: %s Run 'firstlight compact' later.", dataset.file, error)
 
     def _settle(self) -> None:
         """Wait until the last run (and its parts) is in its file, as long as there is somebody to write it."""

@@ -1,0 +1,157 @@
+"""A session on the simulated beamline, with its real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import firstlight
+from firstlight.model import Conflict, EndReason, InvalidInput, LimitError, NotFound, ProcessError
+from firstlight.session import Layout, Session, reconstruct, simulated
+
+
+def test_a_scan_returns_a_run_that_is_in_its_file(session: Session) -> None:
+    run = session.loopscan(5, 0, "diode")
+    assert run.end is not None
+    assert run.end.reason is EndReason.SUCCESS
+    assert run.path is not None
+    with h5py.File(run.path, "r", locking=False) as file:
+        assert file["1.1/measurement/diode"].shape == (5,)
+    again = firstlight.open(session.dataset.file, scan=1)
+    np.testing.assert_array_equal(again["diode"][:], run["diode"][:])
+
+
+def test_files_lie_where_the_data_policy_says(session: Session) -> None:
+    run = session.ct(0, "diode", save=True)
+    saving = run.info.saving
+    assert saving is not None
+    raw = session.data / "visitor" / "hc1234" / "fl01" / saving.session / "RAW_DATA"
+    folder = raw / "tooth" / f"tooth_{saving.dataset}"
+    assert Path(saving.file) == folder / "scan0001" / "scan0001.h5"
+    assert Path(saving.dataset_file) == folder / f"tooth_{saving.dataset}.h5"
+
+
+def test_an_alignment_scan_leads_to_the_peak(session: Session) -> None:
+    session.move(sx=-0.2)
+    run = session.dscan("sx", -0.4, 0.8, 24, 0.001, "diode")
+    session.move(sx=float(run.cen("diode")))
+    assert session["sx"].position == pytest.approx(0.0, abs=0.02)
+
+
+def test_frames_are_taken_at_recorded_positions(session: Session) -> None:
+    run = session.flyscan("rot", 0, 30, 15, 0.02, "cam", "diode")
+    assert run["cam"].shape == (15, 8, 64)
+    start, stop = run["rot:start"][:], run["rot:stop"][:]
+    np.testing.assert_allclose(np.diff(start), 2.0, atol=0.01)
+    np.testing.assert_allclose(run["rot"][:], (start + stop) / 2, atol=0.01)
+
+
+def test_a_tomography_is_reconstructed_where_its_axis_is(session: Session) -> None:
+    run = session.tomo("rot", 0, 180, 96, 0.02, "cam", "ring", darks=3, flats=3, flat_axis="sx", flat_position=1.5)
+    result = reconstruct(session, run, options={"rings": "none"})
+    assert result["shape"] == [8, 64, 64]
+    assert result["axis"]["position"] == pytest.approx(31.5 + 2.5, abs=0.5)
+    for made in (result["nxtomo"], result["volume"], result["picture"]):
+        assert Path(made).is_file()
+    assert not session["fshut"].is_open
+
+
+def test_the_killed_saver_is_restarted_and_nothing_is_lost(session: Session, wait_for: Callable[..., None]) -> None:
+    session.loopscan(3, 0, "diode")
+    pid = session.saver.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    run = session.loopscan(200, 0.001, "diode")
+    assert session.saver.pid != pid
+    with h5py.File(str(run.path), "r", locking=False) as file:
+        np.testing.assert_array_equal(file["2.1/measurement/diode"][:], run["diode"][:])
+
+
+def test_a_killed_camera_ends_the_run_with_a_clear_error_and_works_in_the_next(
+    session: Session, wait_for: Callable[..., None]
+) -> None:
+    camera = next(child for child in session.supervisor.children if child.name == "cam")
+    running = session.engine.submit(session.flyscan.scan("rot", 0, 60, 200, 0.01, "cam"))
+    wait_for(lambda: session.buffer.runs()[-1].name == "flyscan" and _frames(session) > 10)
+    assert camera.pid is not None
+    os.kill(camera.pid, signal.SIGKILL)
+    outcome = running.result(30)
+    assert isinstance(outcome.error, ProcessError)
+    assert "cam" in str(outcome.error)
+    assert outcome.end.reason is EndReason.FAILED
+    kept = session.last
+    assert kept is not None
+    assert len(kept["cam"]) > 10
+    assert len(session.loopscan(2, 0.001, "cam")["cam"]) == 2
+
+
+def test_one_session_of_a_name_runs_at_a_time(session: Session, tmp_path: Path) -> None:
+    with pytest.raises(Conflict, match="another session"):
+        simulated(tmp_path / "other", layout=Layout(shape=(8, 64)), buffer=session.buffer.root)
+
+
+def test_a_scan_beyond_the_limits_is_refused_before_anything_moves(session: Session) -> None:
+    before = session["rot"].position
+    with pytest.raises(LimitError, match="rot"):
+        session.ascan("rot", 0, 1000, 10, 0.01, "diode")
+    assert session["rot"].position == before
+
+
+def test_a_misspelt_device_is_answered_with_the_nearest_name(session: Session) -> None:
+    with pytest.raises(NotFound, match="Did you mean rot"):
+        session["rott"]
+    with pytest.raises(AttributeError, match="Did you mean diode"):
+        session.diod  # noqa: B018 - the look-up is what is tested
+
+
+def test_devices_and_commands_are_attributes(session: Session) -> None:
+    assert session.rot is session["rot"]
+    assert {"rot", "cam", "ascan", "tomo"} <= set(dir(session))
+    assert session.ascan.__doc__ is not None
+    assert "tooth" in repr(session)
+
+
+def test_an_ended_dataset_is_one_file_with_everything(session: Session) -> None:
+    first = session.loopscan(4, 0, "diode")["diode"][:]
+    session.loopscan(2, 0, "diode")
+    file = session.dataset.file
+    session.enddataset()
+    with h5py.File(file, "r", locking=False) as merged:
+        assert {"1.1", "2.1"} <= set(merged)
+        assert merged.get("1.1", getlink=True).__class__ is h5py.HardLink
+        np.testing.assert_array_equal(merged["1.1/measurement/diode"][:], first)
+    session.newdataset(session.dataset.name)
+    assert session.dataset.file != file
+
+
+def test_where_data_go_cannot_change_during_a_scan(session: Session) -> None:
+    running = session.engine.submit(session.loopscan.scan(10000, 0.001, "diode"))
+    with pytest.raises(Conflict, match="A scan runs"):
+        session.newsample("bone")
+    session.engine.abort()
+    assert running.result(20).end.reason is EndReason.ABORTED
+
+
+def test_bad_configuration_is_refused_and_leaves_nothing_behind(tmp_path: Path, buffer_root: Path) -> None:
+    for devices, words in (
+        ([{"kind": "sim.axis"}], "no name"),
+        ([{"name": "a", "kind": "sim.axs"}], "sim.axs"),
+        ([{"name": "a", "kind": "sim.axis"}, {"name": "a", "kind": "sim.ring"}], "Two devices"),
+    ):
+        with pytest.raises(InvalidInput, match=words):
+            Session("x", devices, data=tmp_path, buffer=buffer_root)
+    with Session("x", [], data=tmp_path, buffer=buffer_root) as works:
+        assert works.devices == {}
+
+
+def _frames(session: Session) -> int:
+    try:
+        return session.buffer.run(session.buffer.runs()[-1].key).channel("cam").count
+    except NotFound:
+        return 0
