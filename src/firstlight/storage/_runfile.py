@@ -59,7 +59,8 @@ class RunFile:
         self._rows: list[tuple[float, float, float]] = []
         self._running = False
         self._file = file if file is not None else self._create()
-        self._published = file is not None
+        self.published = file is not None
+        """Whether it has its name."""
         with self._guarded():
             self.entry: h5py.Group = create_entry(self._file, saving, info, key)
             groups = {device: self._places.group(device) for device in info.devices}
@@ -120,9 +121,9 @@ class RunFile:
                 channel.sync()
             self._write_tables()
             self._file.flush()
-            if not self._published:
+            if not self.published:
                 self._hidden.replace(self.path)
-                self._published = True
+                self.published = True
 
     def finish(self, end: RunEnd, seals: Mapping[str, str], *, status: str) -> None:
         """Write the end and close.
@@ -139,7 +140,7 @@ class RunFile:
     def give_up(self) -> None:
         """Leave what is on the disk as it is."""
         abandon(self._file)
-        if not self._published:
+        if not self.published:
             with contextlib.suppress(OSError):
                 self._hidden.unlink(missing_ok=True)
 

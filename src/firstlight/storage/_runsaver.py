@@ -89,8 +89,8 @@ class RunSaver:
             write_report(self.run.path, "saving", self.saving.file)
             file = RunFile(self.saving, self.run.info, self.run.key)
             try:
-                file.flush()
-                self._started()
+                if not Path(self.saving.file).exists():
+                    self._publish(file)
                 seals = self._follow(reader, file)
                 self._finish(file, seals)
             except BaseException:
@@ -114,6 +114,10 @@ class RunSaver:
             state = self.run.state
             known = self._look(state, known)
             complete = self._round(reader, file, known, create=state >= RunState.RUNNING)
+            if not file.published:
+                # It takes the place of an earlier saver's file, which readers know: not before it has as much.
+                self._link(file)
+                self._publish(file)
             if state >= RunState.STOPPED and complete and not self._awaited(known):
                 ends = {name: c.seal_reason if c.sealed else _LATE for name, c in known.items()}
                 return {name: reason for name, reason in ends.items() if reason}
@@ -183,10 +187,17 @@ class RunSaver:
         follower.start()
         return follower
 
-    def _show(self, file: RunFile, state: RunState) -> None:
+    def _publish(self, file: RunFile) -> None:
+        file.flush()
+        self._started()
+
+    def _link(self, file: RunFile) -> None:
         for name, follower in self._followers.items():
             parts, newest = follower.visible
             file.channels[name].link(parts, newest)
+
+    def _show(self, file: RunFile, state: RunState) -> None:
+        self._link(file)
         if state >= RunState.RUNNING:
             file.running()
         file.flush()

@@ -84,6 +84,8 @@ class ScanFile:
     """
 
     def __init__(self, path: Path, entry: str) -> None:
+        import hdf5plugin  # noqa: F401 - compressed frames can be read once it is imported
+
         self.path = path
         self.entry = entry
         self._lock = threading.RLock()
