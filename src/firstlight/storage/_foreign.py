@@ -13,6 +13,7 @@ from firstlight.model import ChannelKind, ChannelRole, ChannelSpec, EndReason, Q
 from firstlight.storage._tree import as_number, as_text, nexus_name, plain, read_tree
 
 _TIMES = frozenset({"elapsed_time", "epoch"})
+_SNAPSHOTS = ("positioners", "start_positioners")
 _WRITING = frozenset({"STARTING", "RUNNING"})
 
 
@@ -60,17 +61,17 @@ def foreign_end(entry: h5py.Group) -> RunEnd | None:
 def foreign_channels(entry: h5py.Group) -> Iterator[tuple[ChannelSpec, str, int]]:
     """Description, path and length of each array that was measured: in ``measurement``, or else in ``instrument``."""
     seen: set[str] = set()
+    homes = _homes(entry)
     for path, dataset in _datasets(entry):
         name = nexus_name(path.rpartition("/")[2] if path.startswith("measurement/") else path.split("/")[1])
         if name in seen or dataset.ndim == 0 or dataset.dtype.kind not in "biufcS":
             continue
         seen.add(name)
         shape = tuple(int(n) for n in dataset.shape[1:])
-        group = dataset.parent
-        positioner = as_text(group.attrs.get("NX_class", "")) == "NXpositioner"
+        device, nx_class = homes.get(_identity(dataset), (name, ""))
         if name in _TIMES:
             role = ChannelRole.TIME
-        elif positioner:
+        elif nx_class == "NXpositioner":
             role = ChannelRole.AXIS
         else:
             role = {0: ChannelRole.COUNTER, 1: ChannelRole.SPECTRUM}.get(len(shape), ChannelRole.FRAME)
@@ -79,11 +80,28 @@ def foreign_channels(entry: h5py.Group) -> Iterator[tuple[ChannelSpec, str, int]
             dtype=np.dtype(dataset.dtype).str,
             shape=shape,
             unit=as_text(dataset.attrs.get("units", "")),
-            source=group.name.rpartition("/")[2],
+            source=device,
             kind=ChannelKind.RING if role is ChannelRole.FRAME else ChannelKind.LOG,
             role=role,
         )
         yield spec, path, int(dataset.shape[0])
+
+
+def _homes(entry: h5py.Group) -> dict[tuple[int, int], tuple[str, str]]:
+    """Device and its class for each dataset in ``instrument``: a link to a dataset does not tell where it leads."""
+    homes = {}
+    instrument = entry.get("instrument")
+    for device, group in instrument.items() if isinstance(instrument, h5py.Group) else ():
+        if isinstance(group, h5py.Group) and not device.startswith(_SNAPSHOTS):
+            for item in group.values():
+                if isinstance(item, h5py.Dataset):
+                    homes[_identity(item)] = (device, as_text(group.attrs.get("NX_class", "")))
+    return homes
+
+
+def _identity(item: h5py.Dataset) -> tuple[int, int]:
+    info = h5py.h5o.get_info(item.id)
+    return int(info.fileno), int(info.addr)
 
 
 def _datasets(entry: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
@@ -96,7 +114,7 @@ def _datasets(entry: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
     instrument = entry.get("instrument")
     if isinstance(instrument, h5py.Group):
         for name, group in instrument.items():
-            if isinstance(group, h5py.Group) and not name.startswith(("positioners", "start_positioners")):
+            if isinstance(group, h5py.Group) and not name.startswith(_SNAPSHOTS):
                 for leaf in ("data", "value"):
                     item = group.get(leaf)
                     if isinstance(item, h5py.Dataset):
