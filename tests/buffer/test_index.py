@@ -72,10 +72,7 @@ def test_waiting_for_runs_ends_with_a_run_or_with_time(buffer: Buffer, other: Bu
 
 def test_many_processes_worth_of_writers_append_whole_entries(buffer: Buffer, spill: object, info: RunInfo) -> None:
     buffers = [Buffer(buffer.root) for _ in range(4)]
-    threads = [
-        threading.Thread(target=lambda b=b: [b.create_run(info).close() for _ in range(20)])
-        for b in buffers
-    ]
+    threads = [threading.Thread(target=lambda b=b: [b.create_run(info).close() for _ in range(20)]) for b in buffers]
     for thread in threads:
         thread.start()
     for thread in threads:
