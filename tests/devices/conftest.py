@@ -67,5 +67,5 @@ def tooth_file() -> Path:
     folder = Path(named) if named else Path(__file__).parents[2].parent / "shared" / "data"
     path = folder / "tooth.h5"
     if not path.is_file():
-        pytest.skip("tooth.h5 is not here (FIRSTLIGHT_TEST_DATA, or ../shared/data beside the repository)")
+        pytest.skip("data: tooth.h5 is not here (FIRSTLIGHT_TEST_DATA, or ../shared/data beside the repository)")
     return path

@@ -2,7 +2,7 @@
 
 from firstlight.simulation._beam import Beam
 from firstlight.simulation._detector import Detector
-from firstlight.simulation._imager import Imager, Pose
+from firstlight.simulation._imager import Imager, Pose, warm_up
 from firstlight.simulation._peak import Peak
 from firstlight.simulation._phantom import PRESETS, Ellipsoid, Phantom, shepp_logan, tooth
 from firstlight.simulation._random import key, key_of, moment_states, poisson
@@ -24,4 +24,5 @@ __all__ = [
     "poisson",
     "shepp_logan",
     "tooth",
+    "warm_up",
 ]

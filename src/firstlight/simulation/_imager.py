@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from firstlight.model import InvalidInput
 from firstlight.simulation._beam import Beam
 from firstlight.simulation._detector import Detector
-from firstlight.simulation._phantom import Phantom
+from firstlight.simulation._phantom import Ellipsoid, Phantom
 from firstlight.simulation._random import key
 
 
@@ -168,3 +168,11 @@ class Imager:
         left, right = -self.axis * self.pixel - pose.lateral, (columns - 1 - self.axis) * self.pixel - pose.lateral
         middle = (rows - 1) / 2 * self.pixel
         return left <= radius and right >= -radius and low <= middle - pose.height and high >= -middle - pose.height
+
+
+def warm_up() -> None:
+    """Compile the inner loops and keep the machine code on disk: some seconds the first time, nothing after."""
+    detector = Detector((4, 4))
+    sphere = Phantom([Ellipsoid((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0)])
+    imager = Imager(detector, Beam(), sphere, pixel=1.0, axis=1.5, flux=1.0)
+    imager.render([Pose()], 0.0, 0, 0, np.empty(detector.shape, detector.dtype))

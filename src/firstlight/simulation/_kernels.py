@@ -76,6 +76,18 @@ def add_transmission(path: Array, weight: float, beam: Array) -> None:
 
 
 @_jit
+def _scale(source: Array, tap: float, target: Array) -> None:
+    for i in range(len(target)):
+        target[i] = tap * source[i]
+
+
+@_jit
+def _add_pair(one: Array, other: Array, tap: float, target: Array) -> None:
+    for i in range(len(target)):
+        target[i] += tap * (one[i] + other[i])
+
+
+@_jit
 def blur(image: Array, taps: Array, work: Array) -> None:
     """Convolve with a separable symmetric kernel, in place; the edge pixels are repeated outwards.
 
@@ -85,32 +97,17 @@ def blur(image: Array, taps: Array, work: Array) -> None:
     height, width = image.shape
     radius = len(taps) - 1
     for row in range(height):
-        target = work[row]
-        centre = image[row]
-        tap = taps[0]
-        for column in range(width):
-            target[column] = tap * centre[column]
+        _scale(image[row], taps[0], work[row])
         for k in range(1, radius + 1):
-            above, below = image[max(0, row - k)], image[min(height - 1, row + k)]
-            tap = taps[k]
-            for column in range(width):
-                target[column] += tap * (above[column] + below[column])
-    # Indices into the padded line start at 0, so that the compiler can use vectors.
+            _add_pair(image[max(0, row - k)], image[min(height - 1, row + k)], taps[k], work[row])
     line = np.empty(width + 2 * radius, dtype=np.float32)
     for row in range(height):
-        source, target = work[row], image[row]
-        line[radius : radius + width] = source
-        line[:radius] = source[0]
-        line[radius + width :] = source[width - 1]
-        tap = taps[0]
-        middle = line[radius:]
-        for column in range(width):
-            target[column] = tap * middle[column]
+        source = work[row]
+        for i in range(len(line)):
+            line[i] = source[min(max(i - radius, 0), width - 1)]
+        _scale(line[radius : radius + width], taps[0], image[row])
         for k in range(1, radius + 1):
-            left, right = line[radius - k :], line[radius + k :]
-            tap = taps[k]
-            for column in range(width):
-                target[column] += tap * (left[column] + right[column])
+            _add_pair(line[radius - k : radius - k + width], line[radius + k : radius + k + width], taps[k], image[row])
 
 
 @_jit

@@ -162,17 +162,17 @@ class Phantom:
 
 
 def shepp_logan() -> Phantom:
-    """The three-dimensional head phantom, of unit radius along y, with the contrasts that show in a picture.
+    """The head phantom in three dimensions, of unit radius along y, with contrasts that show in a picture.
 
-    L. A. Shepp, B. F. Logan, IEEE Trans. Nucl. Sci. 21 (1974) 21-43, in its three-dimensional form (A. C. Kak,
-    M. Slaney, "Principles of Computerized Tomographic Imaging", IEEE Press 1988, section 3.1) and with the
-    contrasts of P. A. Toft, "The Radon transform", thesis, DTU 1996. Attenuations are those numbers, per unit.
+    Outlines in the plane are those of L. A. Shepp and B. F. Logan, IEEE Trans. Nucl. Sci. 21 (1974) 21-43, the third
+    dimension is that of the phantom3d function by M. C. Schabel, and the contrasts are those of P. A. Toft,
+    "The Radon transform", thesis, DTU 1996. Attenuations are these contrasts, per unit of length.
     """
     rows: list[tuple[float, Vector, Vector, Vector]] = [
         (1.0, (0.6900, 0.9200, 0.8100), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
         (-0.8, (0.6624, 0.8740, 0.7800), (0.0, -0.0184, 0.0), (0.0, 0.0, 0.0)),
-        (-0.2, (0.1100, 0.3100, 0.2200), (0.22, 0.0, 0.0), (-18.0, 0.0, 10.0)),
-        (-0.2, (0.1600, 0.4100, 0.2800), (-0.22, 0.0, 0.0), (18.0, 0.0, 10.0)),
+        (-0.2, (0.1100, 0.3100, 0.2200), (0.22, 0.0, 0.0), (-18.0, 0.0, 0.0)),
+        (-0.2, (0.1600, 0.4100, 0.2800), (-0.22, 0.0, 0.0), (18.0, 0.0, 0.0)),
         (0.1, (0.2100, 0.2500, 0.4100), (0.0, 0.35, -0.15), (0.0, 0.0, 0.0)),
         (0.1, (0.0460, 0.0460, 0.0500), (0.0, 0.1, 0.25), (0.0, 0.0, 0.0)),
         (0.1, (0.0460, 0.0460, 0.0500), (0.0, -0.1, 0.25), (0.0, 0.0, 0.0)),
