@@ -125,8 +125,9 @@ def _round(length: float) -> float:
 
 
 def _metres(length: float) -> str:
-    for factor, unit in ((1e-3, "mm"), (1e-6, "µm"), (1e-9, "nm")):
-        if length >= factor * (1 - 1e-9):
+    # The font that Pillow brings has no µ.
+    for factor, unit, least in ((1e-3, "mm", 1e-4), (1e-6, "um", 1e-7), (1e-9, "nm", 1e-10)):
+        if length >= least * (1 - 1e-9):
             return f"{length / factor:.3g} {unit}"
     return f"{length:.3g} m"
 
