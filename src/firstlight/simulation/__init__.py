@@ -5,7 +5,7 @@ from firstlight.simulation._detector import Detector
 from firstlight.simulation._imager import Imager, Pose, warm_up
 from firstlight.simulation._peak import Peak
 from firstlight.simulation._phantom import PRESETS, Ellipsoid, Phantom, shepp_logan, tooth
-from firstlight.simulation._random import key, key_of, moment_states, poisson
+from firstlight.simulation._random import key, key_of, moment_key, poisson
 from firstlight.simulation._ring import Ring
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "Ring",
     "key",
     "key_of",
-    "moment_states",
+    "moment_key",
     "poisson",
     "shepp_logan",
     "tooth",

@@ -52,33 +52,28 @@ def uniforms(states: NDArray[np.uint64], draw: int) -> NDArray[np.float64]:
     return ((z >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
 
 
-def moment_states(state: int, moments: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """One state per moment (s), from its nanoseconds."""
-    nanoseconds = np.round(moments * 1e9).astype(np.int64).astype(np.uint64)
-    with np.errstate(over="ignore"):
-        z = np.uint64(state) + np.uint64(GAMMA) * (nanoseconds + np.uint64(1))
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(MIX_1)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(MIX_2)
-        z ^= z >> np.uint64(31)
-    return z
+def uniform(state: int, draw: int) -> float:
+    """Draw number ``draw`` (0, 1, ...) of a state: a float in (0, 1), 53 bits."""
+    return ((mix(state + GAMMA * (draw + 1)) >> 11) + 0.5) * 2.0**-53
 
 
-def poisson(means: NDArray[np.float64], states: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Poisson numbers, one per mean and state: exact below 30, above it a rounded normal of the right variance.
+def moment_key(state: int, moment: float) -> int:
+    """The state of a moment (s), by its nanoseconds."""
+    return mix(state + GAMMA * (round(moment * 1e9) + 1))
+
+
+def poisson(mean: float, state: int) -> int:
+    """A Poisson number: exact below 30, from there on a rounded normal of the right variance.
 
     Exact ones by inversion of the distribution function (L. Devroye, "Non-Uniform Random Variate Generation", 1986,
-    chapter X.3).
+    chapter X.3), normal ones after G. E. P. Box and M. E. Muller (1958).
     """
-    first = uniforms(states, 0)
-    large = means >= 30.0
-    counts = np.zeros(means.shape)
-    if large.any():
-        normal = np.sqrt(-2.0 * np.log(first[large])) * np.cos(2.0 * np.pi * uniforms(states[large], 1))
+    first = uniform(state, 0)
+    if mean >= 30.0:
+        normal = math.sqrt(-2.0 * math.log(first)) * math.cos(2.0 * math.pi * uniform(state, 1))
         # Rounding adds 1/12 to the variance.
-        counts[large] = np.maximum(0.0, np.round(means[large] + np.sqrt(means[large] - 1.0 / 12.0) * normal))
-    for i in np.flatnonzero(~large & (means > 0.0)):
-        counts[i] = _invert(float(means[i]), float(first[i]))
-    return counts
+        return max(0, round(mean + math.sqrt(mean - 1.0 / 12.0) * normal))
+    return _invert(mean, first)
 
 
 def _invert(mean: float, uniform: float) -> int:

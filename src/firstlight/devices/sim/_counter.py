@@ -13,7 +13,7 @@ from firstlight.devices.sim._exposure import open_spans
 from firstlight.devices.sim._published import Board
 from firstlight.model import Block, ChannelRole, ChannelSpec, Clock, DeviceError, RealClock, TriggerMode, TriggerPlan
 from firstlight.model._motion import positions
-from firstlight.simulation import Peak, Ring, key, key_of, moment_states, poisson
+from firstlight.simulation import Peak, Ring, key, key_of, moment_key, poisson
 
 _NODES = 16
 """Moments at which a diode looks at moving axes within one exposure."""
@@ -38,8 +38,8 @@ class SimCounter(ABC):
         self._collected = 0
 
     @abstractmethod
-    def measure(self, starts: NDArray[np.float64], stops: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Values of exposures given by their starts and stops, shape (n,)."""
+    def value(self, start: float, stop: float) -> float:
+        """What an exposure from ``start`` to ``stop`` gives."""
 
     def prepare(self, plan: TriggerPlan) -> None:
         """Get ready for a run.
@@ -63,8 +63,7 @@ class SimCounter(ABC):
 
     def read(self) -> Sequence[float]:
         """The value of the exposure that was started last."""
-        starts = np.array([self._start])
-        return (float(self.measure(starts, starts + self._exposure)[0]),)
+        return (self.value(self._start, self._start + self._exposure),)
 
     def collect(self) -> Sequence[Block]:
         """The exposures completed since the last call."""
@@ -75,7 +74,8 @@ class SimCounter(ABC):
         if not len(starts):
             return ()
         self._schedule.keep(now)
-        block = Block(self.name, self._collected, self.measure(starts, starts + self._exposure), now)
+        values = np.array([self.value(start, start + self._exposure) for start in starts.tolist()])
+        block = Block(self.name, self._collected, values, now)
         self._collected += len(starts)
         return (block,)
 
@@ -94,9 +94,9 @@ class RingCurrent(SimCounter):
         super().__init__(name, "mA", clock=clock, board=board)
         self.ring = ring or Ring()
 
-    def measure(self, starts: NDArray[np.float64], stops: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Exact mean of each exposure."""
-        return np.array([self.ring.mean(a, b) for a, b in zip(starts.tolist(), stops.tolist(), strict=True)])
+    def value(self, start: float, stop: float) -> float:
+        """Mean current, exact."""
+        return self.ring.mean(start, stop)
 
 
 class Diode(SimCounter):
@@ -134,13 +134,11 @@ class Diode(SimCounter):
         self._noise = noise
         self._state = key(seed, key_of(name))
 
-    def measure(self, starts: NDArray[np.float64], stops: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Counts of each exposure."""
-        means = np.array([self._mean(a, b) for a, b in zip(starts.tolist(), stops.tolist(), strict=True)])
-        if not self._noise:
-            return means
+    def value(self, start: float, stop: float) -> float:
+        """Counts."""
+        mean = self._mean(start, stop)
         # Keyed by the moment, so that a point reads the same in whichever block it is collected.
-        return poisson(means, moment_states(self._state, starts))
+        return float(poisson(mean, moment_key(self._state, start))) if self._noise else mean
 
     def _mean(self, start: float, stop: float) -> float:
         spans = [(start, stop)]
