@@ -31,6 +31,22 @@ class Benchmark:
 BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark("_storage:frames", {"storage.frames": Promise(ratio=0.9)}),
     Benchmark("_storage:channels", {"storage.channels": Promise(least=1e6)}),
+    Benchmark(
+        "_tomography:fbp",
+        {
+            "tomography.fbp": Promise(ratio=30),
+            "tomography.fbp.cpu": Promise(ratio=15),
+            "tomography.fbp.rmse": Promise(most=0.0155),
+        },
+    ),
+    Benchmark(
+        "_tomography:fbp1024", {"tomography.fbp1024": Promise(ratio=80), "tomography.fbp1024.cpu": Promise(ratio=45)}
+    ),
+    Benchmark("_tomography:phantoms", {"tomography.phantoms": Promise(most=1.0)}),
+    Benchmark(
+        "_tomography:real",
+        {"tomography.tooth": Promise(least=0.99), "tomography.tooth.axis": Promise(least=295.0, most=296.1)},
+    ),
     Benchmark("_start:importing", {"start.import": Promise(most=0.3)}),
     Benchmark("_start:command_line", {"start.cli": Promise(most=0.4)}),
 )

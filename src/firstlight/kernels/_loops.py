@@ -20,9 +20,12 @@ Complex = NDArray[np.complex64]
 
 def _compiled(function: F) -> F:
     """Compile at first call of each type, keep the result on disk, release the GIL; IEEE rules for NaN are kept."""
-    return cast(
-        "F", numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})(function)
-    )
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz", "arcp"}}
+    try:
+        return cast("F", numba.njit(cache=True, **options)(function))
+    except RuntimeError:
+        # Neither beside this file nor in the user's cache folder can anything be written: compile in every process.
+        return cast("F", numba.njit(**options)(function))
 
 
 @_compiled

@@ -280,7 +280,8 @@ class _Work:
         """Rows that fit in memory together with everything that is made of them; even, for pairs of slices."""
         p = self.projections
         limit = self.options.memory or min(_MOST_MEMORY, _free_memory() // 4)
-        one = p.frames.shape[0] * p.width * (p.frames.dtype.itemsize + 8)
+        # Frames as they are, sinograms before and after the removal of rings, and twice more with phase retrieval.
+        one = p.frames.shape[0] * p.width * (p.frames.dtype.itemsize + (8 if self.paganin is None else 16))
         halo = 0 if self.paganin is None else min(2 * self.paganin.halo, p.rows) * one
         rows = (limit - halo) // (one + 4 * self.grid.size**2)
         return max(2, int(rows) // 2 * 2)
