@@ -232,6 +232,18 @@ def test_runs_from_files_become_the_same_stack(room: Room, tmp_path: Path) -> No
         np.testing.assert_allclose(file["entry0000/sample/x_translation"][3:5], 0.012)
 
 
+def test_one_part_stands_for_the_whole_sequence(room: Room, tmp_path: Path) -> None:
+    whole = sequence(room)
+    for n, part in enumerate(whole.parts()):
+        check(export_nxtomo(part, tmp_path / f"live{n}.nx").path, linked=True)
+    stored = firstlight.open(room.dataset.folder, buffer=tmp_path)
+    found = stored.sequence()
+    assert found is not None
+    assert (found.number, found.title) == (1, whole.title)
+    check(export_nxtomo(stored, tmp_path / "stored.nx").path, linked=True)
+    assert whole.sequence() is None
+
+
 def test_links_survive_compaction_and_the_move_of_both(room: Room, tmp_path: Path) -> None:
     whole = sequence(room)
     base = room.dataset.experiment.folder

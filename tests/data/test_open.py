@@ -149,7 +149,9 @@ def test_a_compacted_dataset_is_opened_in_the_same_way(room: Room) -> None:
         assert which(firstlight.open(target, scan=2, buffer=room.none)) == 2
         assert which(firstlight.open(target, buffer=room.none)) == 4
     assert [r.number for r in runs(dataset.folder)] == [1, 2, 3, 4]
-    assert firstlight.open(dataset.folder, scan=2, buffer=room.none).path == dataset.file
+    found = firstlight.open(dataset.folder, scan=2, buffer=room.none).path
+    assert found is not None
+    assert found.parent == dataset.folder
 
 
 def test_a_run_that_left_the_buffer_is_found_in_its_compacted_dataset(room: Room) -> None:
@@ -160,6 +162,8 @@ def test_a_run_that_left_the_buffer_is_found_in_its_compacted_dataset(room: Room
     room.buffer.remove(key)
     assert which(run) == 1
     assert run["diode"][:].tolist() == [1, 1, 1]
+    assert run.tree["measurement/diode"][1] == 1
+    assert run.path == dataset.file
 
 
 def test_data_are_opened_by_proposal_sample_and_dataset(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,6 +269,7 @@ def test_a_file_in_the_layout_of_bliss_is_a_run_too(tmp_path: Path) -> None:
             entry["measurement/sx"] = h5py.SoftLink(f"/{number}.1/instrument/sx/value")
     run = firstlight.open(path, scan=2, buffer=tmp_path)
     assert (run.title, run.name, run.key, run.live) == ("ascan sx 0 1 4 0.2", "ascan", "", False)
+    assert (run.number, run.tree["measurement/sx"].name) == (2, "/2.1/measurement/sx")
     assert set(run) == {"diode", "sx"}
     assert run["diode"][:].tolist() == [0, 2, 4, 6, 8]
     assert run.tree["measurement/diode"][2] == 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,8 +45,8 @@ class Scene:
     saved: bool
     writer: RunWriter = field(init=False)
     channels: dict[str, Any] = field(init=False)
+    process: subprocess.Popen[str] | None = None
     saver: threading.Thread | None = None
-    stopping: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         policy = DataPolicy("id00", Roots.under(self.data))
@@ -94,19 +96,14 @@ class Scene:
                 channel.append(whole[start:stop])
 
     def save(self) -> None:
-        """Start to save, in a thread."""
-        from firstlight.storage._runsaver import Interrupted
-
-        def work() -> None:
-            saver = RunSaver(
-                self.buffer, self.buffer.run(self.key), SaverOptions(flush=0.02, collect=0), stopping=self.stopping
-            )
-            try:
-                saver.save()
-            except Interrupted:
-                return
-
-        self.saver = threading.Thread(target=work)
+        """Start to save: in another process where there is one, else in a thread."""
+        if self.process is not None:
+            assert self.process.stdin is not None
+            self.process.stdin.write(f"{self.buffer.root} {self.buffer.spill.parent} {self.key}\n")
+            self.process.stdin.flush()
+            return
+        saver = RunSaver(self.buffer, self.buffer.run(self.key), SaverOptions(flush=0.02))
+        self.saver = threading.Thread(target=saver.save)
         self.saver.start()
 
     def stop(self) -> None:
@@ -123,19 +120,47 @@ class Scene:
         self.buffer.remove(self.key)
 
     def close(self) -> None:
-        self.stopping.set()
+        saved = self.saver is not None or self.process is not None
+        if saved:
+            self.stop()
         if self.saver is not None:
             self.saver.join()
+        elif saved:
+            assert firstlight.open(self.key, buffer=self.buffer).wait(RunState.CLOSED, 20)
         self.writer.close()
 
 
+SAVER = """
+import sys, threading
+from pathlib import Path
+from firstlight.buffer import Buffer
+from firstlight.storage import RunSaver, SaverOptions
+for line in sys.stdin:
+    root, spill, key = line.split()
+    buffer = Buffer(Path(root), spill=Path(spill))
+    saver = RunSaver(buffer, buffer.run(key), SaverOptions(flush=0.02))
+    threading.Thread(target=saver.save).start()
+"""
+
+
+@pytest.fixture(scope="module")
+def saving_process() -> Iterator[subprocess.Popen[str]]:
+    """Another process that saves the runs it is told."""
+    process = subprocess.Popen([sys.executable, "-c", SAVER], stdin=subprocess.PIPE, text=True)
+    yield process
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(20) == 0
+
+
 @pytest.fixture
-def scene(buffer_root: Path, tmp_path: Path) -> Iterator[Callable[..., Scene]]:
-    """Makes scenes: ``scene(slots=32, saved=True)``."""
+def scene(buffer_root: Path, tmp_path: Path, saving_process: subprocess.Popen[str]) -> Iterator[Callable[..., Scene]]:
+    """Makes scenes: ``scene(slots=32, saved=True, apart=False)``; ``apart``: saved by another process."""
     made: list[Scene] = []
 
-    def make(*, slots: int = 32, saved: bool = True) -> Scene:
-        found = Scene(Buffer(buffer_root, spill=tmp_path / "spill"), tmp_path / "data", slots, saved)
+    def make(*, slots: int = 32, saved: bool = True, apart: bool = False) -> Scene:
+        buffer = Buffer(buffer_root, spill=tmp_path / "spill")
+        found = Scene(buffer, tmp_path / "data", slots, saved, saving_process if apart else None)
         made.append(found)
         return found
 
@@ -167,12 +192,12 @@ def opened(place: str, scene: Callable[..., Scene], empty: Path) -> Iterator[Run
         run = firstlight.open(made.key, buffer=made.buffer)
         assert not made.file.exists()
     elif place == "memory and file":
-        made = scene(slots=3)
+        made = scene(slots=3, apart=True)
         made.save()
         made.produce(0, COUNT)
         run = firstlight.open(made.key, buffer=made.buffer)
     elif place == "live file":
-        made = scene()
+        made = scene(apart=True)
         made.save()
         made.produce(0, COUNT)
         assert firstlight.open(made.key, buffer=made.buffer).wait_for(made.file.exists, 10)
@@ -315,7 +340,7 @@ def test_an_ended_run_says_how(anywhere: Run) -> None:
 
 
 def test_a_follower_stays_lossless_while_frames_leave_the_ring(scene: Callable[..., Scene]) -> None:
-    made = scene(slots=4)
+    made = scene(slots=4, apart=True)
     made.save()
     follower = firstlight.open(made.key, buffer=made.buffer)["cam"].follow(timeout=20)
     for i in range(COUNT):

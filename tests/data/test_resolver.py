@@ -67,6 +67,19 @@ def test_an_item_recycled_during_the_copy_comes_from_the_file(
     assert file.made["diode"].reads == 1
 
 
+def test_a_log_that_memory_lost_as_a_whole_is_one_read_of_the_file(
+    pair: tuple[ArraySource, ArraySource], moving: Make
+) -> None:
+    live, file = pair
+
+    def lost(start: int, stop: int) -> object:
+        raise IndexNoLongerThere("the run was removed")
+
+    live.made["diode"].read = lost  # type: ignore[method-assign, assignment]
+    assert moving(live, file)["diode"][:].tolist() == list(range(10))
+    assert file.made["diode"].reads == 1
+
+
 def test_an_item_that_is_in_neither_place_is_no_longer_there(
     pair: tuple[ArraySource, ArraySource], moving: Make
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from firstlight.data import Run
 from firstlight.data._resolver import Resolver
-from firstlight.model import ChannelKind, ChannelRole, ChannelSpec, MissingExtra
+from firstlight.model import ChannelKind, ChannelRole, ChannelSpec, InvalidInput, MissingExtra
 from tests.data.conftest import SPECS, ArraySource, items_of, make_info
 
 xarray = pytest.importorskip("xarray")
@@ -39,6 +39,15 @@ def test_frames_are_read_when_they_are_computed(run: Run, source: ArraySource) -
     np.testing.assert_array_equal(found["cam"][3, 1:3].values, run["cam"][3, 1:3])
     assert found["cam"].data.chunks[1:] == ((4,), (6,))
     assert float(found["cam"].mean()) == pytest.approx(np.mean(run["cam"][:]))
+
+
+def test_one_channel_is_a_dask_array(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("firstlight.data._xarray.CHUNK", 3 * SPECS[4].item_nbytes)
+    frames = run["cam"].to_dask()
+    assert frames.chunks == ((3, 3, 3, 1), (4,), (6,))
+    np.testing.assert_array_equal(frames[2:5, 1].compute(), run["cam"][2:5, 1])
+    with pytest.raises(InvalidInput, match="ragged"):
+        run["peaks"].to_dask()
 
 
 def test_a_growing_run_is_cut_to_the_points_that_all_have(run: Run, source: ArraySource) -> None:

@@ -229,6 +229,17 @@ class Channel:
         """Indices of the items that their producer could not keep; they read as :attr:`ChannelSpec.fill`."""
         return self._resolver.missing_items(self.name, start, len(self) if stop is None else stop)
 
+    def to_dask(self) -> Any:
+        """The items that are there now as a dask array, which reads when it is computed.
+
+        :raises MissingExtra: when dask is not installed.
+        """
+        from firstlight.data._xarray import lazy
+
+        if self.ragged:
+            raise InvalidInput(f"{self.name} is ragged and does not fit one array.", hint="Use channel[:].values.")
+        return lazy(self)
+
     def stored(self, count: int | None = None) -> tuple[Stored, ...]:
         """Where the first ``count`` items (by default all) lie as rows of HDF5 datasets, in order; empty when one of
         them is not in a file."""

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firstlight.data._source import Items, Stored
-from firstlight.model import Block, ChannelKind, ChannelSpec, NotFound, RunEnd, RunInfo, RunState, Saving
+from firstlight.model import (
+    Block,
+    ChannelKind,
+    ChannelSpec,
+    DataError,
+    IndexNotYetThere,
+    NotFound,
+    RunEnd,
+    RunInfo,
+    RunState,
+    Saving,
+)
 
 if TYPE_CHECKING:
     from firstlight.storage import FileChannel, ScanFile
+
+
+T = TypeVar("T")
+
+PATIENCE = 3.0
+"""Seconds to look again at a file that is being written."""
+
+_open: WeakValueDictionary[tuple[str, str], ScanFile] = WeakValueDictionary()
+_lock = threading.RLock()
 
 
 class StoredChannel:
@@ -22,35 +47,46 @@ class StoredChannel:
 
     def __init__(self, scan: ScanFile, channel: FileChannel) -> None:
         self._scan = scan
-        self._channel = channel
+        self._count = 0
+        self.of = channel
+        """The storage's own reader, which may be another one after the file was looked at again."""
         self.spec: ChannelSpec = channel.spec
 
     @property
     def count(self) -> int:
-        return self._channel.count
+        # A look at the wrong moment shows less than there is; items do not go away.
+        self._count = max(self._count, self.of.count)
+        return self._count
 
     @property
     def first(self) -> int:
-        return self._channel.first
+        return self.of.first
 
     @property
     def sealed(self) -> bool:
-        return self._channel.sealed
+        return self.of.sealed
 
     @property
     def seal_reason(self) -> str:
-        return self._channel.seal_reason
+        return self.of.seal_reason
 
     def read(self, start: int, stop: int) -> Items:
-        return self._channel.read(start, stop)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self.of.read(start, stop)
+            except IndexNotYetThere:
+                if stop > self._count or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.02)
 
     def block(self, start: int, stop: int) -> Block:
-        values = self._channel.read(start, stop)
-        time = float(self._channel.times(stop - 1, stop)[0]) if stop > start else np.nan
-        return Block(self.spec.name, start, values, time)
+        values = self.read(start, stop)
+        moment = float(self.of.times(stop - 1, stop)[0]) if stop > start else np.nan
+        return Block(self.spec.name, start, values, moment)
 
     def times(self, start: int, stop: int) -> NDArray[np.float64]:
-        return self._channel.times(start, stop)
+        return self.of.times(start, stop)
 
     def missing(self, start: int, stop: int) -> NDArray[np.int64]:
         return np.empty(0, dtype=np.int64)  # files tell it by the channel's status, see Channel.missing
@@ -59,7 +95,7 @@ class StoredChannel:
         if self.spec.kind is ChannelKind.RAGGED:
             return ()
         with self._scan.tree() as entry:
-            dataset = entry[self._channel.path]
+            dataset = entry[self.of.path]
             # The entry may be an external link: this is the file that it leads to.
             file = Path(dataset.file.filename).absolute()
             if not dataset.is_virtual:
@@ -112,6 +148,7 @@ class StoredRun:
         made = self._channels.get(name)
         if made is None:
             made = self._channels[name] = StoredChannel(self._scan, found)
+        made.of = found
         return made
 
     def refresh(self) -> None:
@@ -137,15 +174,60 @@ class StoredRun:
         self._scan.close()
 
 
-def open_file(path: Path, entry: str | int = -1) -> StoredRun:
+def open_file(path: Path, entry: str) -> StoredRun:
     """One run of a file.
 
     :raises NotFound: when there is no such file or entry.
-    :raises DataError: when it is no HDF5 file.
+    :raises DataError: when it is no HDF5 file, or is broken.
     """
     from firstlight.storage import open_scan
 
-    return StoredRun(open_scan(path, entry))
+    path, entry = patiently(path, lambda: _target(path, entry))
+    key = (os.path.realpath(path), entry)
+    with _lock:
+        known = _open.get(key)
+        if known is None or known.finished:
+            # HDF5 gives all handles of one file in a process the same view, which gets old as long as one of them
+            # is open. So a file that grows has one handle, which is closed and opened again for all.
+            known = _open[key] = patiently(path, lambda: open_scan(path, entry))
+        return StoredRun(known)
+
+
+def patiently(path: Path, look: Callable[[], T]) -> T:
+    """Look at a file; again when another process writes it at this moment, as it may then seem empty or broken.
+
+    :raises NotFound, DataError: when it is so.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        # Asked first: if nobody wrote before the look, what was seen is what there is.
+        writing = being_written(path)
+        try:
+            return look()
+        except (NotFound, DataError):
+            if not writing or time.monotonic() > deadline:
+                raise
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            if not writing or time.monotonic() > deadline:
+                raise DataError(f"{path} can not be read: {' '.join(str(error).split())}.") from error
+        time.sleep(0.02)
+
+
+def being_written(path: Path) -> bool:
+    """Whether a writer holds its lock on the file."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # a file system without locks
+    finally:
+        os.close(fd)
+    return False
 
 
 def open_saved(saving: Saving) -> StoredRun:
@@ -161,6 +243,24 @@ def open_saved(saving: Saving) -> StoredRun:
         if not dataset.exists():
             raise
         return open_file(dataset, entry)
+
+
+def _target(path: Path, entry: str) -> tuple[Path, str]:
+    """The file and the entry to which a file of links leads; what was given when it holds the entry itself."""
+    import h5py
+
+    for _ in range(4):
+        if not path.is_file() or not h5py.is_hdf5(path):
+            return path, entry  # the one who opens it says what is wrong
+        with h5py.File(path, "r", locking=False) as file:
+            link = file.get(entry, getlink=True)
+        if not isinstance(link, h5py.ExternalLink):
+            return path, entry
+        target = path.parent / link.filename
+        if not target.is_file():
+            return path, entry
+        path, entry = target, link.path.strip("/")
+    return path, entry
 
 
 def _pieces(dataset: Any, folder: Path) -> Iterator[Stored]:

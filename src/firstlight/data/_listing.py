@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from firstlight.data._file import patiently
 from firstlight.model import DataError, EndReason, NotFound, RunState
 
 if TYPE_CHECKING:
@@ -164,15 +165,18 @@ def scan_numbers(folder: Path) -> list[int]:
 def entries(path: Path) -> list[str]:
     """Names of the entries of a file, in the order of their numbers.
 
-    :raises NotFound: when there is no such file.
+    :raises NotFound: when there is no such file, or it has none.
     :raises DataError: when it is no HDF5 file, or is broken.
     """
     from firstlight.storage import list_entries
 
-    try:
-        return list_entries(path)
-    except (OSError, RuntimeError) as error:
-        raise DataError(f"{path} can not be read: {' '.join(str(error).split())}.") from error
+    def look() -> list[str]:
+        found = list_entries(path)
+        if not found:
+            raise NotFound(f"{path} holds no scan.", hint="Files of scans have entries named 1.1, 2.1 and so on.")
+        return found
+
+    return patiently(path, look)
 
 
 def _inside(file: Path) -> set[int]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from firstlight.buffer import ChannelReader, RunReader
 from firstlight.data._source import Items, SourceGone, Stored
-from firstlight.model import Block, ChannelSpec, NotFound, RunEnd, RunInfo, RunState
+from firstlight.model import Block, ChannelSpec, IndexNoLongerThere, NotFound, RunEnd, RunInfo, RunState
 
 T = TypeVar("T")
 
@@ -18,8 +18,9 @@ T = TypeVar("T")
 class LiveChannel:
     """One channel of a run in the buffer."""
 
-    def __init__(self, reader: ChannelReader) -> None:
+    def __init__(self, reader: ChannelReader, run: RunReader) -> None:
         self._reader = reader
+        self._run = run
         self.spec: ChannelSpec = reader.spec
 
     @property
@@ -39,10 +40,16 @@ class LiveChannel:
         return self._reader.seal_reason
 
     def read(self, start: int, stop: int) -> Items:
-        return self._reader.read(start, stop)
+        try:
+            return self._reader.read(start, stop)
+        except IndexNoLongerThere as error:
+            raise self._lost(error) from error
 
     def block(self, start: int, stop: int) -> Block:
-        return self._reader.block(start, stop)
+        try:
+            return self._reader.block(start, stop)
+        except IndexNoLongerThere as error:
+            raise self._lost(error) from error
 
     def times(self, start: int, stop: int) -> NDArray[np.float64]:
         return self._reader.times(start, stop)
@@ -52,6 +59,12 @@ class LiveChannel:
 
     def stored(self) -> Sequence[Stored]:
         return ()
+
+    def _lost(self, error: IndexNoLongerThere) -> IndexNoLongerThere | SourceGone:
+        """One item was released, or the whole run removed."""
+        if self._run.path.exists():
+            return error
+        return SourceGone(f"run {self._run.key} was removed from the buffer.")
 
 
 class LiveRun:
@@ -93,7 +106,7 @@ class LiveRun:
         if not all(c.isalnum() or c in "_-:." for c in name):
             return None
         try:
-            made = self._channels[name] = LiveChannel(self._reader.channel(name))
+            made = self._channels[name] = LiveChannel(self._reader.channel(name), self._reader)
         except NotFound as error:
             if not self._reader.path.exists():
                 raise SourceGone(f"{self.where} was removed.") from error

@@ -52,7 +52,8 @@ def export_nxtomo(
 
     What is not given is taken from what the runs say; what they do not say is left out.
 
-    :param runs: darks, flats and projections in any order, or the run of the sequence that made them.
+    :param runs: darks, flats and projections in any order; or the run of the sequence that made them, or any one of
+        its parts, which stands for all.
     :param path: the new file.
     :param overwrite: replace a file that exists.
     :param frames: ``link`` refers to the files that hold the frames, relative to the new one; ``copy`` copies them;

@@ -48,8 +48,25 @@ class Origin:
         rest = [r for r in live.values() if r is not None and r.number not in numbers]
         return [r for r in saved if r is not None] + rest
 
+    def sequence(self, run: Run) -> Run | None:
+        """The run of the sequence that a run is part of."""
+        key = run.info.parent
+        if not key:
+            return None
+        found = self._live(key)
+        if found is not None or run.number is None or run.path is None:
+            return found
+        folder = _dataset_folder(run.path)
+        # A sequence takes its number before its parts do.
+        for number in reversed([n for n in scan_numbers(folder) if n < run.number]):
+            candidate = self._saved(run, number)
+            if candidate is not None and candidate.key == key:
+                return candidate
+        return None
+
     def _live(self, key: str) -> Run | None:
-        assert self.buffer is not None
+        if self.buffer is None:
+            return None
         try:
             return _from_buffer(self.buffer, key)
         except NotFound:
@@ -59,9 +76,8 @@ class Origin:
         path = run.path
         if path is None:
             return None
-        folder = path.parent.parent if path.parent.name.startswith("scan") else path.parent
         try:
-            return _in_dataset(folder, number, self)
+            return _in_dataset(_dataset_folder(path), number, self)
         except NotFound:
             return None
 
@@ -206,8 +222,6 @@ def _in_file(path: Path, scan: int | str, origin: Origin) -> Run:
         return _of_file(open_file(path, scan), origin)
     names = entries(path)
     numbers = [n for n in names if n.partition(".")[0].isdigit()]
-    if not names:
-        raise NotFound(f"{path} holds no scan.", hint="Files of scans have entries named 1.1, 2.1 and so on.")
     if not numbers:
         raise InvalidInput(
             f"{path} holds no numbered scans but {len(names)} other entries.",
@@ -253,6 +267,11 @@ def _in_dataset(folder: Path, scan: int | str, origin: Origin) -> Run:
     number = entry.partition(".")[0]
     own = folder / f"scan{int(number):04d}" / f"scan{int(number):04d}.h5" if number.isdigit() else file
     return _of_file(open_file(own if own.exists() else file, entry), origin)
+
+
+def _dataset_folder(path: Path) -> Path:
+    """The folder of the dataset to which a file belongs."""
+    return path.parent.parent if path.parent.name.startswith("scan") else path.parent
 
 
 def _nothing(text: str, path: Path, room: Buffer | None, root: Path | str | None) -> NotFound:

@@ -239,7 +239,8 @@ class Resolver:
                 except IndexNoLongerThere:
                     # Released, or recycled while it was copied. The file is slower than memory: take from it only
                     # what memory no longer has.
-                    reach = min(stop, max(live.first, at + 1))
+                    first = live.first
+                    reach = min(stop, first) if first > at else stop
                 except SourceGone as error:
                     self._drop_live(error)
             file = self._need_file()

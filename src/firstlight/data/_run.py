@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import xarray
 
     from firstlight.data._open import Origin
-    from firstlight.data._tree import Group
+    from firstlight.data._tree import Blueprint, Group
 
 
 class Run(Mapping[str, Channel]):
@@ -33,6 +33,7 @@ class Run(Mapping[str, Channel]):
     def __init__(self, resolver: Resolver, origin: Origin | None = None) -> None:
         self._resolver = resolver
         self._origin = origin
+        self._blueprint: Blueprint | None = None
 
     # -- description
 
@@ -65,7 +66,11 @@ class Run(Mapping[str, Channel]):
     def number(self) -> int | None:
         """Number of the run in its dataset; None when it is not saved."""
         saving = self.info.saving
-        return saving.number if saving is not None else None
+        if saving is not None:
+            return saving.number
+        file = self._resolver.file_source
+        number = file.entry.partition(".")[0] if isinstance(file, StoredRun) else ""
+        return int(number) if number.isdigit() else None
 
     @property
     def live(self) -> bool:
@@ -180,14 +185,21 @@ class Run(Mapping[str, Channel]):
     def tree(self) -> Group:
         """The run as the tree of its file, with the interface of h5py: ``run.tree["measurement/diode"][3:5]``; also
         while there is no file."""
-        from firstlight.data._tree import tree
+        from firstlight.data._tree import Blueprint, Group
 
         file = None if self._resolver.live else self._resolver.file_source
-        return tree(self, file if isinstance(file, StoredRun) else None)
+        if isinstance(file, StoredRun):
+            return Group(self, file, "")
+        self._blueprint = self._blueprint or Blueprint(self)
+        return Group(self, self._blueprint, "")
 
     def parts(self) -> list[Run]:
         """The runs of a sequence, in the order in which they were made; empty for a run that is no sequence."""
         return self._origin.parts(self) if self._origin is not None else []
+
+    def sequence(self) -> Run | None:
+        """The run of the sequence that this one is part of; None when it is part of none, or that is not there."""
+        return self._origin.sequence(self) if self._origin is not None else None
 
     def to_xarray(self) -> xarray.Dataset:
         """The run as an :class:`xarray.Dataset`: one variable a channel, with dimensions from the axes; frames are

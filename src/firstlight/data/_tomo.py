@@ -252,13 +252,16 @@ class Tomography:
 def gather(runs: Run | Sequence[Run], *, camera: str = "", rotation: str = "") -> Tomography:
     """Put the runs of one scan together.
 
-    :param runs: darks, flats and projections, or the run of their sequence.
+    :param runs: darks, flats and projections, or the run of their sequence, or any one part of it.
     :param camera: channel with the frames; needed when there are several.
     :param rotation: rotation axis; by default what moved during the projections.
     :raises InvalidInput: when a run is no part of a tomography, or frames differ in shape or type.
     :raises NotFound: when there are no frames or no projections, or a named thing does not exist.
     """
     given = [runs] if not isinstance(runs, Sequence) else list(runs)
+    if len(given) == 1 and given[0].info.parent:
+        # Whoever names the projections alone wants their darks and flats as well.
+        given = [given[0].sequence() or given[0]]
     sequence = None
     parts: list[Run] = []
     for run in given:

@@ -6,19 +6,16 @@ the items come from the channels. So names and attributes are the same, whatever
 
 from __future__ import annotations
 
-import io
-import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from firstlight.data._source import NoChannel, nearest
-from firstlight.model import ChannelKind, ChannelSpec, InvalidInput, Ragged, RunEnd, RunInfo, Saving
+from firstlight.model import ChannelKind, InvalidInput, Ragged
 
 if TYPE_CHECKING:
     from firstlight.data._channel import Channel
@@ -254,36 +251,10 @@ class Blueprint:
         now = (tuple(specs), end)
         if now == self._made_for:
             return
-        self._file, self._paths = _blueprint(self._run.info, self._run.key, tuple(specs.values()), end)
+        import h5py
+
+        from firstlight.storage import blueprint
+
+        content, self._paths = blueprint(self._run.info, self._run.key, tuple(specs.values()), end)
+        self._file = h5py.File(content, "r")
         self._made_for = now
-
-
-def _blueprint(info: RunInfo, key: str, specs: Sequence[ChannelSpec], end: RunEnd | None) -> tuple[Any, dict[str, str]]:
-    """The file that the saver would write, in memory, and the path of each channel in its entry."""
-    import h5py
-
-    # The saver's own code lays the file out, so that nothing here can differ from it.
-    from firstlight.storage._runfile import RunFile
-
-    with tempfile.TemporaryDirectory(prefix="firstlight-tree-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / "run.h5"
-        saving = info.saving or Saving(
-            proposal="", beamline="", session="", sample="", dataset="", number=1, dataset_file="", file=""
-        )
-        file = RunFile(saving.model_copy(update={"file": str(path)}), info, key)
-        paths = {spec.name: file.add(spec).place.path for spec in specs}
-        file.running()
-        if end is not None:
-            file.finish(end, {}, status="SUCCEEDED")
-        else:
-            file.flush()
-            file.give_up()
-        return h5py.File(io.BytesIO(path.read_bytes()), "r"), paths
-
-
-def tree(run: Run, stored: Skeleton | None) -> Group:
-    """The tree of a run.
-
-    :param stored: its file; None while it has none, or is read from the buffer.
-    """
-    return Group(run, stored or Blueprint(run), "")
