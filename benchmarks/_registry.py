@@ -29,6 +29,9 @@ class Benchmark:
 
 
 BENCHMARKS: tuple[Benchmark, ...] = (
+    Benchmark("_scan:loop", {"scan.loop": Promise(least=10_000)}),
+    Benchmark("_scan:step", {"scan.step": Promise(least=3_000)}),
+    Benchmark("_scan:single", {"scan.single": Promise(most=0.015)}),
     Benchmark("_storage:frames", {"storage.frames": Promise(ratio=0.9)}),
     Benchmark("_storage:channels", {"storage.channels": Promise(least=1e6)}),
     Benchmark(
