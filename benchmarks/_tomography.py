@@ -203,12 +203,7 @@ def phantoms() -> list[Row]:
         "tooth": tooth().scaled(220.0),
         "disc off the axis": Phantom([Ellipsoid((0.2, 0.1, 0.0), (0.6, 0.6, _FAR), 1.0)]).scaled(250.0),
         "spots": Phantom(spots).scaled(250.0),
-        "plates": Phantom(
-            [
-                Ellipsoid((0.0, y, 0.0), (0.7, w, _FAR), 1.0, (17.0, 0.0, 0.0))
-                for y, w in ((-0.3, 0.01), (0.0, 0.03), (0.3, 0.1))
-            ]
-        ).scaled(250.0),
+        "plates": Phantom(plates).scaled(250.0),
     }
     ratios = []
     for phantom in samples.values():
