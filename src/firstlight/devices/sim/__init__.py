@@ -8,7 +8,6 @@ from firstlight.devices.sim._published import (
     Board,
     BufferBoard,
     MemoryBoard,
-    Poster,
     SharedBoard,
     newest_devices_run,
 )
@@ -23,7 +22,6 @@ __all__ = [
     "BufferBoard",
     "Diode",
     "MemoryBoard",
-    "Poster",
     "RingCurrent",
     "SharedBoard",
     "SimAxis",

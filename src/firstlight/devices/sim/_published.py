@@ -48,32 +48,22 @@ class Board(Protocol):
         """
 
 
-class Poster(Protocol):
-    """Where devices publish."""
-
-    def post_motion(self, axis: str, rows: Segments, unit: str = "") -> None:
-        """Add motion of an axis; the first call introduces it."""
-
-    def post_shutter(self, name: str, moment: float, is_open: bool) -> None:
-        """A shutter is in this state from ``moment`` on; the first call introduces it."""
-
-
 class MemoryBoard:
-    """A board within one process."""
+    """A board within one process, where its devices publish."""
 
     def __init__(self) -> None:
         self._axes: dict[str, Track] = {}
         self._shutters: dict[str, Track] = {}
 
     def post_motion(self, axis: str, rows: Segments, unit: str = "") -> None:
-        """Add motion of an axis."""
+        """Add motion of an axis; the first call introduces it."""
         track = self._axes.get(axis)
         if track is None:
             track = self._axes[axis] = Track(5)
         track.append(rows)
 
     def post_shutter(self, name: str, moment: float, is_open: bool) -> None:
-        """Add a state of a shutter."""
+        """A shutter is in this state from ``moment`` on; the first call introduces it."""
         self._shutters.setdefault(name, Track(2)).append(np.array([[moment, float(is_open)]]))
 
     def motion(self, axis: str, since: float) -> Segments:
