@@ -373,3 +373,46 @@ def test_an_unsaved_frame_that_was_recycled_is_no_longer_there(scene: Callable[.
     newest = run["cam"].latest()
     assert newest is not None
     assert newest.index == 9
+
+
+def test_two_readers_of_a_growing_file_both_see_it_grow(scene: Callable[..., Scene], tmp_path: Path) -> None:
+    made = scene(apart=True)
+    made.save()
+    made.produce(0, 3)
+    live = firstlight.open(made.key, buffer=made.buffer)
+    assert live.wait_for(made.file.exists, 10)
+    readers = [firstlight.open(made.file, buffer=tmp_path / "none") for _ in range(2)]
+    for reader in readers:
+        assert reader.channel("diode", timeout=10).wait(3, timeout=10)
+    made.produce(3, COUNT)
+    for reader in readers:
+        assert reader["diode"].wait(COUNT, timeout=10)
+        assert reader["cam"].wait(COUNT, timeout=10)
+        same(reader["cam"][:], items_of(SPECS[4], COUNT))
+
+
+def test_a_file_that_is_written_at_this_moment_is_looked_at_again(tmp_path: Path) -> None:
+    import fcntl
+
+    from firstlight.data._file import being_written, patiently
+    from firstlight.model import NotFound
+
+    path = tmp_path / "scan0001.h5"
+    path.touch()
+    looks: list[int] = []
+
+    def look() -> int:
+        looks.append(1)
+        if len(looks) < 3:
+            raise NotFound("nothing there yet")
+        return len(looks)
+
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert being_written(path)
+        assert patiently(path, look) == 3
+    assert not being_written(path)
+    looks.clear()
+    with pytest.raises(NotFound):
+        patiently(path, look)
+    assert looks == [1]
