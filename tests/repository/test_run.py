@@ -19,7 +19,7 @@ class Repository:
     """A copy of the script with a PATH that holds its tools and whatever Pythons a test puts there."""
 
     def __init__(self, folder: Path) -> None:
-        self.root = folder / "firstlight"
+        self.root = folder / "first light"  # a blank, as people have them
         self.bin = folder / "bin"
         self.root.mkdir()
         self.bin.mkdir()
