@@ -48,6 +48,7 @@ def test_an_abort_while_the_axis_moves_stops_it_with_its_deceleration(beamline: 
         beamline.engine.run(flyscan("rot", 400, 410, 10, 0.1))
     assert not beamline.rot.moving
     assert 0 <= beamline.rot.position < 390
+    assert {log.count for log in beamline.run.channels.values()} == {0}
     sealed_and_whole(beamline.run)
 
 

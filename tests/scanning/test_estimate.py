@@ -47,7 +47,7 @@ def test_an_estimate_says_what_is_wrong_instead_of_raising(beamline: Beamline) -
     assert not estimate.ok
     assert len(estimate.problems) == 2
     assert "NOT POSSIBLE: rot: would have to move at" in str(estimate)
-    assert "NOT POSSIBLE: rot: end of the path 1 is at 700 deg" in str(estimate)
+    assert "NOT POSSIBLE: rot: the end is at 700 deg" in str(estimate)
 
 
 def test_an_estimate_reads_well(new_beamline: Callable[..., Beamline], tmp_path: Path) -> None:

@@ -85,10 +85,10 @@ def test_every_axis_of_a_mesh_is_held_against_its_limits(beamline: Beamline) -> 
 @pytest.mark.parametrize(
     ("ends", "sentence"),
     [
-        ((-200, 0), "rot: end of the path 0 is at -200 deg"),
-        ((0, 541), "rot: end of the path 1 is at 541 deg"),
-        ((-180, 0), "rot: the run-up, position 0 is at -18"),
-        ((530, 540), "rot: the run-down, position 0 is at 54"),
+        ((-200, 0), "rot: the start is at -200 deg"),
+        ((0, 541), "rot: the end is at 541 deg"),
+        ((-180, 0), "rot: the beginning of the run-up is at -18"),
+        ((530, 540), "rot: the end of the run-down is at 54"),
     ],
 )
 def test_run_up_and_run_down_must_stay_within_the_limits(

@@ -88,7 +88,7 @@ def test_the_whole_sequence_is_checked_before_anything_moves(beamline: Beamline)
     with pytest.raises(LimitError, match="sy: cannot go to 30 mm"):
         beamline.engine.run(full(flat_position=30))
     assert not beamline.store.runs
-    with pytest.raises(LimitError, match="rot: the run-up"):
+    with pytest.raises(LimitError, match="rot: the beginning of the run-up"):
         beamline.engine.run(tomo("rot", -180, 0, 100, 1, "cam"))
     assert not beamline.store.runs
 

@@ -113,8 +113,8 @@ class Conductor:
 
     The points are made by one task; the supervisor beside it waits for its end, for the user, for a device that is
     late and for a watch that complains. Whatever comes first ends the run, once, and then everything is stopped: axes,
-    shutter, devices, channels, in that order, each with a time limit, so that nothing that hangs can keep the rest
-    from being stopped.
+    shutter and devices at once, each with a time limit, so that nothing that hangs can keep the rest from being
+    stopped; then what was acquired is drained, axes that have to go back go, and the channels are sealed.
     """
 
     def __init__(self, settings: Settings, plan: Plan, interrupt: Interrupt, *, parent: str | None = None) -> None:
@@ -211,18 +211,20 @@ class Conductor:
         """Stop everything; what goes wrong here ends a run that was fine until now, and is logged otherwise."""
         s, a, waits = self._s, self._acquisition, self._waits
         waits.point = None
-        safe: list[tuple[str, Coroutine[Any, Any, Any]]] = []
+        stops: list[tuple[str, Coroutine[Any, Any, Any]]] = []
         unplanned = cause is not None
+        if unplanned and self._continuous is not None:
+            self._continuous.interrupted()
+        if a is not None:
+            stops += [(call.device, self._one(a, call)) for call in a.chain.stop if call.device in self._prepared]
         if unplanned:
-            safe.append(("axes", self._stop_axes()))
+            stops.append(("axes", self._stop_axes()))
         if unplanned or self._plan.scan.shutter != "as-is":
-            safe += [(x.name, waits.answer(x.name, "to close", x.close)) for x in s.devices.shutters.values()]
-        cause = await self._attempt(safe, cause)
+            stops += [(x.name, waits.answer(x.name, "to close", x.close)) for x in s.devices.shutters.values()]
+        cause = await self._attempt(stops, cause)
         if waits.left:
             await bounded(asyncio.wait(set(waits.left)), self._clock, self._limit(), self._interrupt)
         if a is not None:
-            stops = [call for call in a.chain.stop if call.device in self._prepared]
-            cause = await self._attempt([(call.device, self._one(a, call)) for call in stops], cause)
             if self._continuous is not None and unplanned:
                 cause = await self._attempt([("the last points", self._continuous.drain())], cause)
             cause = await self._attempt([("a preset", a.hook("chain_stop", a.chain))], cause)

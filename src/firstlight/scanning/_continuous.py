@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,8 @@ class Continuous:
         self._exposure = a.plan.scan.count_time
         self._sweep = a.plan.sweep
         self._axis: Axis | None = a.devices.axis(a.plan.sweep.axis) if a.plan.sweep else None
-        self._moment = 0.0
+        self._moment = math.inf
+        self._until = math.inf
         self._frames: list[tuple[str, Readable]] = []
         self._motion: asyncio.Task[None] | None = None
 
@@ -63,10 +65,17 @@ class Continuous:
                 self._moment = await self._passing(self._sweep)
                 await self._start()
             await self._follow()
+        except BaseException:
+            self.interrupted()
+            raise
         finally:
             if self._motion is not None and not self._motion.done():
                 # Only when something failed: its cancellation stops the axis.
                 a.waits.abandon(self._motion)
+
+    def interrupted(self) -> None:
+        """The run ends now: exposures that end later are not what was asked for."""
+        self._until = min(self._until, self._a.clock.now())
 
     async def drain(self) -> None:
         """Record whatever was acquired since the last look; also after an abort."""
@@ -208,8 +217,10 @@ class Continuous:
         """Exposures ``first``, ``first + 1``, ... that are over."""
         if self._frames:
             return self._frame_times(self._frames[0][0], first)
+        if math.isinf(self._moment):
+            return np.empty(0), np.empty(0)
         starts = self._starts(first)
-        starts = starts[starts + self._exposure <= self._a.clock.now()]
+        starts = starts[starts + self._exposure <= min(self._a.clock.now(), self._until)]
         return starts, starts + self._exposure
 
     def _starts(self, first: int) -> NDArray[np.float64]:

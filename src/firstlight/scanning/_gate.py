@@ -68,10 +68,10 @@ class Gate:
                 raise LimitError(axis.name, f"may not go to {motion.target:g} {axis.unit}: {objection}")
         return axis
 
-    def check_path(self, name: str, positions: NDArray[np.float64], what: str) -> None:
+    def check_path(self, name: str, positions: NDArray[np.float64], label: Callable[[int], str]) -> None:
         """Refuse a path of which any position is outside the limits, naming the first one.
 
-        :param what: what is visited, for the error: ``point``.
+        :param label: what position ``index`` is, for the error: ``point 3``.
         """
         axis = self.devices.axis(name)
         low, high = axis.limits
@@ -81,7 +81,7 @@ class Gate:
             first = int(bad[0])
             raise LimitError(
                 name,
-                f"{what} {first} is at {positions[first]:g} {axis.unit}, outside its limits {low:g} to {high:g} "
+                f"{label(first)} is at {positions[first]:g} {axis.unit}, outside its limits {low:g} to {high:g} "
                 f"{axis.unit}.",
                 hint="Choose another range, or change the limits.",
             )
@@ -91,7 +91,7 @@ class Gate:
                 for rule in self.rules:
                     objection = rule(motion)
                     if objection:
-                        raise LimitError(name, f"{what} {index} at {target:g} {axis.unit} is refused: {objection}")
+                        raise LimitError(name, f"{label(index)} at {target:g} {axis.unit} is refused: {objection}")
 
     async def move(self, motion: Motion) -> None:
         """Check, then move and return at rest; cancellation stops the axis before it propagates."""

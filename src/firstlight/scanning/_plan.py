@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -146,16 +146,16 @@ def problems(plan: Plan, devices: Devices, gate: Gate) -> list[FirstlightError]:
     """Why the scan may not run: every position of its path against limits and rules, and speeds."""
     found: list[FirstlightError] = []
 
-    def attempt(name: str, positions: NDArray[np.float64], what: str) -> None:
+    def attempt(name: str, positions: Sequence[float] | NDArray[np.float64], label: Callable[[int], str]) -> None:
         try:
-            gate.check_path(name, positions, what)
+            gate.check_path(name, np.asarray(positions), label)
         except LimitError as error:
             found.append(error)
 
     sweep = plan.sweep
     if sweep is None:
         for name, positions in plan.positions.items():
-            attempt(name, positions, "point")
+            attempt(name, positions, lambda index: f"point {index}")
         return found
     axis = devices.axis(sweep.axis)
     if sweep.velocity > axis.velocity * (1 + 1e-9):
@@ -169,10 +169,10 @@ def problems(plan: Plan, devices: Devices, gate: Gate) -> list[FirstlightError]:
             )
         )
     before = len(found)
-    attempt(sweep.axis, np.array([sweep.first, sweep.last]), "end of the path")
+    attempt(sweep.axis, [sweep.first, sweep.last], lambda index: ("the start", "the end")[index])
     if len(found) == before:
-        attempt(sweep.axis, np.array([sweep.departure]), "the run-up, position")
-        attempt(sweep.axis, np.array([sweep.arrival]), "the run-down, position")
+        attempt(sweep.axis, [sweep.departure], lambda index: "the beginning of the run-up")
+        attempt(sweep.axis, [sweep.arrival], lambda index: "the end of the run-down")
     return found
 
 

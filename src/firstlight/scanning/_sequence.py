@@ -131,12 +131,14 @@ async def conduct_sequence(
     devices, clock = settings.devices, settings.clock
     if not sequence.scans:
         raise InvalidInput(f"{sequence.name} contains no scan.")
-    _, found = lay_out(sequence, devices, settings.gate)
+    laid, found = lay_out(sequence, devices, settings.gate)
     refused = (found and found[0]) or complaint(settings.watches)
     if refused:
         raise refused
     saving = savings(sequence) if sequence.save else None
-    owner = settings.store.create_run(_info(settings, sequence, saving), readers=settings.readers if saving else ())
+    owner = settings.store.create_run(
+        _info(settings, sequence, saving, laid), readers=settings.readers if saving else ()
+    )
     began = {name: devices.axis(name).position for name in _axes(sequence)}
     waits = Waits(clock, devices)
     reporter = Reporter(clock, settings.tell, owner.key, sequence.name, sequence.title, len(sequence.scans), 0.0)
@@ -231,8 +233,12 @@ def _axes(sequence: ScanSequence) -> Sequence[str]:
     return sorted({*sequence.back, *(step.axis for step in sequence.steps if isinstance(step, MoveTo))})
 
 
-def _info(settings: Settings, sequence: ScanSequence, saving: Saving | None) -> RunInfo:
+def _info(settings: Settings, sequence: ScanSequence, saving: Saving | None, laid: Sequence[Part]) -> RunInfo:
     clock = settings.clock
+    cameras = sorted({camera.name for part in laid if part.plan is not None for camera in part.plan.cameras})
+    # Only here it is known which cameras a group of counters stands for; nxtomomill needs their names.
+    tomographic = "tomoconfig" in sequence.metadata.get("technique", {})
+    detectors = {"technique": {"tomoconfig": {"detector": cameras}}} if tomographic else {}
     return RunInfo(
         name=sequence.name,
         title=sequence.title,
@@ -244,5 +250,5 @@ def _info(settings: Settings, sequence: ScanSequence, saving: Saving | None) -> 
         positioners=positioners(settings.devices),
         parameters=sequence.model_dump(mode="json", exclude={"metadata", "steps"}, exclude_defaults=True)
         | {"steps": [step.title if isinstance(step, Scan) else f"move {step.axis}" for step in sequence.steps]},
-        metadata=merged(settings.metadata(), sequence.metadata),
+        metadata=merged(merged(settings.metadata(), detectors), sequence.metadata),
     )

@@ -146,6 +146,8 @@ def _technique(rotation: str, turn: float, count: int, scan: Scan, darks: int, f
     return {
         "technique": {
             "scan_category": "tomo:basic",
+            # By this nxtomomill finds the angles of a rotation axis whatever its name.
+            "tomoconfig": {"rotation": [rotation]},
             "scan": {
                 "motor": ["rotation", rotation, rotation],
                 "scan_range": turn,
