@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 
 import firstlight
-from firstlight.model import Conflict, EndReason, InvalidInput, LimitError, NotFound, ProcessError
+from firstlight.buffer import Buffer
+from firstlight.model import Conflict, EndReason, FirstlightError, InvalidInput, LimitError, NotFound, ProcessError
 from firstlight.session import Layout, Session, reconstruct, simulated
+from firstlight.storage import recover
 
 
 def test_a_scan_returns_a_run_that_is_in_its_file(session: Session) -> None:
@@ -155,3 +158,45 @@ def _frames(session: Session) -> int:
         return session.buffer.run(session.buffer.runs()[-1].key).channel("cam").count
     except NotFound:
         return 0
+
+
+def test_a_folder_without_room_ends_the_run_at_once_and_the_data_stay(
+    tmp_path: Path, buffer_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "data"
+    with Session("x", [{"name": "ring", "kind": "sim.ring"}], data=blocked, buffer=buffer_root) as session:
+        folder = session.dataset.folder
+        folder.parent.mkdir(parents=True)
+        folder.write_text("a file where the dataset's folder should be")
+        with pytest.raises(FirstlightError, match="can not be created"):
+            session.loopscan(3, 0, "ring")
+        folder.unlink()
+        assert len(session.loopscan(3, 0, "ring")["ring"]) == 3
+
+
+def test_a_full_disk_ends_the_run_and_recovering_saves_it(tmp_path: Path, buffer_root: Path) -> None:
+    disk = _small_disk(tmp_path / "disk")
+    try:
+        with Session("x", [{"name": "ring", "kind": "sim.ring"}], data=disk, buffer=buffer_root) as session:
+            with pytest.raises(FirstlightError, match="saver cannot save this run"):
+                session.loopscan(500, 0.01, "ring")
+            failed = session.last
+            assert failed is not None
+            assert failed.end is not None
+            assert failed.end.reason is EndReason.FAILED
+            kept, saving = failed["ring"][:], failed.info.saving
+            assert saving is not None
+        subprocess.run(["mount", "-o", "remount,size=1g", str(disk)], check=True)
+        recover(Buffer(buffer_root))
+        with firstlight.open(saving.file) as run:
+            np.testing.assert_array_equal(run["ring"][:], kept)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def _small_disk(folder: Path) -> Path:
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)], check=False)
+    if mounted.returncode:
+        pytest.skip("system: a small disk can be mounted by root only")
+    return folder

@@ -158,3 +158,11 @@ def test_the_place_of_a_run_leads_back_to_its_dataset(tmp_path: Path) -> None:
     assert saving.file.endswith("RAW_DATA/tooth/tooth_one/scan0001/scan0001.h5")
     with pytest.raises(InvalidInput, match="not in the tree"):
         dataset_of(saving.model_copy(update={"dataset_file": "/somewhere/else.h5"}))
+
+
+def test_a_file_where_the_dataset_folder_should_be_is_a_clear_error(tmp_path: Path) -> None:
+    dataset = DataPolicy("bl", Roots.under(tmp_path)).experiment("hc1").dataset("s", "d")
+    dataset.folder.parent.mkdir(parents=True)
+    dataset.folder.write_text("")
+    with pytest.raises(Conflict, match="can not be created"):
+        dataset.reserve()

@@ -23,7 +23,6 @@ from firstlight.model import (
     RealClock,
     RunEnd,
     RunInfo,
-    RunState,
     Saving,
     Scan,
 )
@@ -41,8 +40,6 @@ _log = logging.getLogger(__name__)
 SAVER = "saver"
 READY = 30.0
 """Seconds within which a process must be ready."""
-SAVED = 60.0
-"""Seconds that a command waits for its file after the acquisition ended."""
 
 
 class Session:
@@ -106,14 +103,14 @@ class Session:
                 devices, self.supervisor, self.buffer, board, clock, groups=groups, default=default
             )
             guard = self.supervisor.spawn(guard_process(lock.path, sorted_devices))
-            watch = SaverWatch(self.saver, self.buffer.root / "runs")
+            self._watch = SaverWatch(self.saver, self.buffer.root / "runs")
             self.engine = stack.enter_context(
                 Engine(
                     self.buffer, sorted_devices, clock, saving=self._saving, readers=(SAVER,),
-                    metadata=self.current.metadata, watches=[watch], disk=self.data, prepare_paths=True,
+                    metadata=self.current.metadata, watches=[self._watch], disk=self.data, prepare_paths=True,
                 )
             )  # fmt: skip
-            self.engine.listeners.append(watch.follow)
+            self.engine.listeners.append(self._watch.follow)
             for child in (self.saver, guard):
                 child.wait_ready(READY)
             self._stack = stack.pop_all()
@@ -127,8 +124,13 @@ class Session:
         """
         try:
             outcome = self.engine.run(what)
-        finally:
-            self._settle()
+        except FirstlightError:
+            # What ended the run matters more than a file that is late.
+            self._unsaved()
+            raise
+        unsaved = self._unsaved()
+        if unsaved is not None:
+            raise unsaved
         return self.open(outcome)
 
     def open(self, run: Outcome | str) -> Run:
@@ -234,18 +236,14 @@ class Session:
             # The dataset ends all the same: its runs are complete in files of their own.
             _log.warning("%s was not merged: %s Run 'firstlight compact' later.", dataset.file, error)
 
-    def _settle(self) -> None:
-        """Wait until the last run (and its parts) is in its file, as long as there is somebody to write it."""
+    def _unsaved(self) -> FirstlightError | None:
+        """Wait until the last run and its parts are in their files, as long as there is somebody to write them."""
         last = self.engine.last
         for part in (*last.parts, last) if last is not None else ():
             with contextlib.suppress(NotFound), self.open(part) as run:
-                if run.info.saving is not None and not run.wait(RunState.CLOSED, SAVED):
-                    complaint = next((c for w in self.engine.watches if (c := w.check())), None)
-                    raise FirstlightError(
-                        f"Run {run.number} is acquired but not in its file: "
-                        + (complaint or f"the saver still writes after {SAVED:g} s."),
-                        hint="The data are in the buffer; 'firstlight recover' saves what the saver cannot.",
-                    )
+                if (unsaved := self._watch.unsaved(run)) is not None:
+                    return unsaved
+        return None
 
 
 def _saver(root: Path) -> ProcessSpec:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from firstlight.data import Run
+from firstlight.model import FirstlightError, RunState
 from firstlight.process import Child, ChildState
 from firstlight.scanning import Progress
 from firstlight.storage import read_report
+
+SAVED = 60.0
+"""Seconds that a command waits for its file after the acquisition ended."""
 
 
 class SaverWatch:
@@ -29,12 +34,29 @@ class SaverWatch:
 
     def check(self) -> str | None:
         """One sentence that says what is wrong; None while all is well."""
+        return self.complaint(self._key)
+
+    def complaint(self, key: str) -> str | None:
+        """What is wrong with saving the run of that key."""
         if self._child.state in (ChildState.EXITED, ChildState.FAILED):
             return (
                 f"The saver process has ended and does not restart (see {self._child.log}). Data stay in the buffer "
                 "until 'firstlight recover' saves them."
             )
-        report = read_report(self._runs / self._key) if self._key else None
+        report = read_report(self._runs / key) if key else None
         if report is not None and report.state == "failed":
             return f"The saver cannot save this run: {report.message} {report.hint}".rstrip()
         return None
+
+    def unsaved(self, run: Run) -> FirstlightError | None:
+        """Wait until a run is in its file, as long as there is somebody to write it; the reason when it is not."""
+        if run.info.saving is None:
+            return None
+        run.wait_for(lambda: run.state >= RunState.CLOSED or self.complaint(run.key) is not None, SAVED)
+        if run.state >= RunState.CLOSED:
+            return None
+        why = self.complaint(run.key) or f"The saver still writes after {SAVED:g} s."
+        return FirstlightError(
+            f"Run {run.number} is acquired but not in its file. {why}",
+            hint="The data are in the buffer; 'firstlight recover' saves what the saver cannot.",
+        )

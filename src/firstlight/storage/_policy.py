@@ -284,20 +284,22 @@ class DatasetFolder:
         """
         numbers = self.numbers()
         number = numbers[-1] + 1 if numbers else 1
-        while True:
-            folder = self.scan_folder(number)
-            try:
-                folder.parent.mkdir(parents=True, exist_ok=True)
-                folder.mkdir()  # atomic, on network file systems too: one of two callers gets it
-            except FileExistsError:
-                number += 1
-            except OSError as error:
-                raise Conflict(
-                    f"The folder {folder} can not be created: {error.strerror}.",
-                    hint="Check the data root, its permissions and the quota.",
-                ) from error
-            else:
-                return number
+        folder = self.folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            while True:
+                folder = self.scan_folder(number)
+                try:
+                    folder.mkdir()  # atomic, on network file systems too: one of two callers gets it
+                except FileExistsError:
+                    number += 1
+                else:
+                    return number
+        except OSError as error:
+            raise Conflict(
+                f"The folder {folder} can not be created: {error.strerror}.",
+                hint="Check the data root, its permissions and the quota.",
+            ) from error
 
     def saving(self, number: int | None = None, *, frames_per_file: int = 0, compression: str = "none") -> Saving:
         """Where a run goes, for its description.
