@@ -351,7 +351,7 @@ def test_the_size_of_a_ring_follows_the_frames_and_the_run(sources: Any) -> None
     large = sources.Counting((4096, 4096), "<u4")
     assert default_slots(large, in_time(1)) == 3
     assert default_slots(large, in_time(1000)) == 8
-    assert default_slots(sources.Counting((1024, 1024)), in_time(1000)) == 256
+    assert default_slots(sources.Counting((1024, 1024)), in_time(1000)) == 128
     assert default_slots(sources.Counting(), in_time(0)) == 1024
 
 

@@ -47,10 +47,9 @@ def in_time(points: int, period: float = 0.005) -> TriggerPlan:
 
 @pytest.fixture
 def make_camera(supervisor: Supervisor, buffer: Buffer) -> MakeCamera:
-    def make(*, patience: float = 5.0, **source: Any) -> Camera:
-        return Camera.spawn(
-            supervisor, "cam", {"kind": "camera_sources:counting", **source}, buffer.root, patience=patience
-        )
+    def make(*, patience: float = 5.0, max_restarts: int = 5, **source: Any) -> Camera:
+        source = {"kind": "camera_sources:counting", **source}
+        return Camera.spawn(supervisor, "cam", source, buffer.root, patience=patience, max_restarts=max_restarts)
 
     return make
 
@@ -339,7 +338,7 @@ def kill_at_random_moments(camera: Camera, make_run: MakeRun, buffer: Buffer, ki
 def test_kills_at_random_moments_lose_nothing_acknowledged(
     make_camera: MakeCamera, make_run: MakeRun, buffer: Buffer
 ) -> None:
-    kill_at_random_moments(make_camera(), make_run, buffer, 5)
+    kill_at_random_moments(make_camera(), make_run, buffer, 3)
 
 
 @pytest.mark.long
@@ -354,7 +353,7 @@ def test_many_kills_at_random_moments_lose_nothing_acknowledged(
 
 
 def test_a_receiver_that_keeps_dying_is_given_up_with_its_reason(make_camera: MakeCamera, make_run: MakeRun) -> None:
-    camera = make_camera()
+    camera = make_camera(max_restarts=1)
     assert camera.child is not None
 
     async def main() -> None:
@@ -366,7 +365,7 @@ def test_a_receiver_that_keeps_dying_is_given_up_with_its_reason(make_camera: Ma
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             await asyncio.sleep(0.01)
-        with pytest.raises(ProcessError, match="was ended by signal SIGKILL; that was failure 6"):
+        with pytest.raises(ProcessError, match="was ended by signal SIGKILL; that was failure 2"):
             await camera.prepare(make_run().key, in_time(1))
 
     asyncio.run(main())

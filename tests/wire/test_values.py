@@ -210,7 +210,7 @@ extensions = st.builds(
 
 
 @given(st.binary(max_size=200) | extensions)
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 def test_any_bytes_are_a_value_or_a_wire_error(data: bytes) -> None:
     with suppress(WireError):
         unpack(data)

@@ -37,7 +37,7 @@ _logger = logging.getLogger(__name__)
 SLICE = 0.1
 """Longest wait (s) before a stop is looked for."""
 
-RING = 512 << 20
+RING = 256 << 20
 """Bytes of a ring whose size nobody chose."""
 
 LOOK_AT_OWNER = 1.0
@@ -148,6 +148,7 @@ class Acquisition:
         moment = self._moment if self._moment is not None else self._now()
         self._guarded("to start", lambda: self._source.start(moment))
         self._moment = moment
+        self._samples.clear()
         self._samples.append((self._now(), 0))
         self.state = ReceiverState.RUNNING
         self._started.set_result(None)

@@ -64,6 +64,7 @@ class Camera:
         patience: float = 5.0,
         timeout: float = 10.0,
         ready: float = 60.0,
+        max_restarts: int = 5,
         nice: int = 0,
     ) -> Self:
         """Start the receiver of a camera and connect to it; it is restarted when it dies.
@@ -72,6 +73,7 @@ class Camera:
         :param buffer: root of the buffer.
         :param patience: seconds that a frame may be late.
         :param ready: seconds until it must be ready.
+        :param max_restarts: within a minute; one more failure is final.
         :raises ProcessError: it cannot be started; with the last lines of its log.
         """
         arguments = {"buffer": str(buffer), "name": name, "source": dict(source), "patience": patience}
@@ -80,7 +82,7 @@ class Camera:
             target=TARGET,
             arguments=arguments,
             restart=Restart.ON_FAILURE,
-            max_restarts=5,
+            max_restarts=max_restarts,
             stop_timeout=patience + 5.0,
             nice=nice,
         )
