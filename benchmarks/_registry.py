@@ -29,6 +29,16 @@ class Benchmark:
 
 
 BENCHMARKS: tuple[Benchmark, ...] = (
+    Benchmark(
+        "_buffer:samples",
+        {
+            "buffer.samples.1": Promise(least=1e6),
+            "buffer.samples.100": Promise(least=100e6),
+            "buffer.samples.10000": Promise(least=200e6),
+        },
+    ),
+    Benchmark("_buffer:frames", {"buffer.frames": Promise(ratio=0.8)}),
+    Benchmark("_buffer:latency", {"buffer.latency": Promise(most=60e-6), "buffer.latency99": Promise(most=200e-6)}),
     Benchmark("_scan:loop", {"scan.loop": Promise(least=10_000)}),
     Benchmark("_scan:step", {"scan.step": Promise(least=3_000)}),
     Benchmark("_scan:single", {"scan.single": Promise(most=0.015)}),
