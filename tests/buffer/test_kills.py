@@ -190,7 +190,7 @@ def kill_savers(
     while killed < kills:
         producer = nursery.start("produce", buffer, seed=seed + killed, runs=1, steps=600, pause=0.0005)
         key = producer.expect("run")[1]
-        journal = folder / f"journal-{killed}"
+        journal = folder / key
         released: dict[str, int] = {}
         while True:
             saver = nursery.start("save", buffer, key=key, journal=str(journal))
