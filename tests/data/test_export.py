@@ -36,7 +36,7 @@ def test_a_package_may_bring_a_format(run: Run, tmp_path: Path, monkeypatch: pyt
         def load() -> Exporter:
             return Exporter("note", ".note", "the title", write)
 
-    monkeypatch.setattr("firstlight.data._export.entry_points", lambda group: [Point])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Point])
     assert "note" in exporters()
     assert export("note", run, tmp_path / "a").path.read_text() == run.title
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,11 +75,18 @@ _OWN = (
 def exporters() -> dict[str, Exporter]:
     """All formats by name, those of installed packages included."""
     found = {e.name: e for e in _OWN}
+    for other in _installed():
+        found.setdefault(other.name, other)
+    return found
+
+
+def _installed() -> Iterator[Exporter]:
+    from importlib.metadata import entry_points
+
     for point in entry_points(group=GROUP):
         other = point.load()
         if isinstance(other, Exporter):
-            found.setdefault(other.name, other)
-    return found
+            yield other
 
 
 def export(
@@ -128,7 +133,7 @@ def beside(path: Path, *, overwrite: bool) -> Iterator[Path]:
         raise InvalidInput(f"{path} is a folder.", hint="Give the name of a file.")
     if path.exists() and not overwrite:
         raise Conflict(f"{path} exists already.", hint="Choose another name, or allow to overwrite it.")
-    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(3)}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(3).hex()}.part")
     try:
         yield part
         if path.exists() and not overwrite:

@@ -6,7 +6,6 @@ item means, is decided once, in ``_resolver``.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +138,8 @@ class RunSource(Protocol):
 
 def nearest(name: str, known: Iterable[str], what: str) -> str:
     """The hint of an error about an unknown name: the closest ones, or all when they are few."""
+    import difflib
+
     names = [str(n) for n in known]
     if not names:
         return f"There is no {what}."
