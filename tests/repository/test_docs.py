@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,23 @@ def test_the_page_of_the_command_line_names_every_option(command: str, capsys: p
     start = page.index(f"`firstlight {command}")
     signature = page[start : page.index("`\n", start)]
     assert {option for option in options if option not in signature} == set()
+
+
+ROOMS = tuple(page.stem for page in sorted((REFERENCE / "api").glob("*.md")) if page.stem != "index")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_python_reference_finds_every_public_name(room: str) -> None:
+    module = import_module("firstlight.tasks.tomography" if room == "tomography" else f"firstlight.{room}")
+    assert set(module.__all__) - set(dir(module)) == set()
+    assert [
+        name for name in module.__all__ if getattr(module, name).__doc__ is None and callable(getattr(module, name))
+    ] == []
+
+
+def test_every_room_has_a_page() -> None:
+    rooms = {path.parent.name for path in (ROOT / "src" / "firstlight").glob("*/__init__.py")}
+    assert rooms - {"cli", "tasks"} - set(ROOMS) == set()
 
 
 def test_the_page_of_settings_names_every_variable() -> None:

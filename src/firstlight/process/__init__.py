@@ -32,3 +32,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(import_module(f"firstlight.process.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'firstlight.process' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
