@@ -33,6 +33,8 @@ class Schedule:
     _moment: float = math.inf
     _stop: float = math.inf
     _known: list[float] = field(default_factory=list)
+    _since: float = math.inf
+    """Moment from which the motion was searched for the last known start."""
 
     def __post_init__(self) -> None:
         plan = self.plan
@@ -52,7 +54,7 @@ class Schedule:
 
     def arm(self, moment: float) -> None:
         """Time: exposure 0 starts at ``moment``. Position: positions passed from ``moment`` on count."""
-        self._moment = moment
+        self._moment = self._since = moment
         self._stop = math.inf
         self._known.clear()
 
@@ -90,7 +92,7 @@ class Schedule:
             found = self._found(math.inf, index + 1)
             if len(self._known) + len(found) <= index:
                 return None
-            start = found[index - len(self._known)]
+            start = found[index - len(self._known)][0]
         return start if start <= self._stop else None
 
     def _in_time(self, first: int, until: float) -> NDArray[np.float64]:
@@ -104,7 +106,8 @@ class Schedule:
         return starts[starts <= until]
 
     def _along_axis(self, first: int, until: float) -> NDArray[np.float64]:
-        starts = np.array([*self._known[first:], *self._found(until)[max(0, first - len(self._known)) :]])
+        found = [moment for moment, _ in self._found(until)]
+        starts = np.array([*self._known[first:], *found[max(0, first - len(self._known)) :]])
         return starts[starts <= until]
 
     def keep(self, until: float) -> None:
@@ -114,34 +117,36 @@ class Schedule:
         until = min(until, self._stop)
         added = _AT_ONCE
         while added == _AT_ONCE:
-            known = len(self._known)
-            found = self._found(until, min(self.plan.points, known + _AT_ONCE))
-            self._known.extend(moment for moment in found if moment <= until)
-            added = len(self._known) - known
+            found = self._found(until, min(self.plan.points, len(self._known) + _AT_ONCE))
+            over = [(moment, since) for moment, since in found if moment <= until]
+            added = len(over)
+            if over:
+                self._known.extend(moment for moment, _ in over)
+                self._since = over[-1][1]
 
-    def _found(self, until: float, points: int = 0) -> list[float]:
-        """Moments of the positions that are not kept yet: each is awaited only once the one before it was passed.
+    def _found(self, until: float, points: int = 0) -> list[tuple[float, float]]:
+        """Moments of the positions that are not kept yet, and from where each was searched.
+
+        Each position is awaited only once the one before it was passed.
 
         :param points: exposures to look at; all of the plan when 0.
         """
         assert self.motion is not None
         plan, known = self.plan, len(self._known)
         points = points or plan.points
-        found: list[float] = []
-        # Always from the same moment: cutting a motion elsewhere would change the last bits of its crossings.
-        since = self._moment
+        found: list[tuple[float, float]] = []
+        # Not from the last known start: a motion that is cut elsewhere gives crossings with other last bits.
+        since = self._since
         last = self._known[-1] if known else self._moment
         while known + len(found) < points and until > last:
             targets = plan.first + np.arange(known + len(found), points) * plan.step
             moments = crossings(self.motion(plan.axis, since), targets)
             ordered = np.fmax.accumulate(np.append(last, moments))[1:] == moments
             count = len(moments) if ordered.all() else int(np.argmin(ordered))
-            found.extend(moments[:count].tolist())
+            found.extend((moment, since) for moment in moments[:count].tolist())
             if count:
-                last = found[-1]
-            if count == len(moments) or np.isnan(moments[count]):
-                break
-            if since == last:
+                last = found[-1][0]
+            if count == len(moments) or np.isnan(moments[count]) or since == last:
                 break
             since = last
         return found
