@@ -106,6 +106,16 @@ def parent_of_others(context: ChildContext, logs: str, survive: bool, mark: str)
         context.stopping.wait()
 
 
+def parent_of_a_deaf_child(context: ChildContext, logs: str) -> None:
+    from firstlight.process import ProcessSpec, Supervisor
+
+    with Supervisor("middle", Path(logs)) as supervisor:
+        child = supervisor.spawn(ProcessSpec("inner", "process_targets:ignore_the_request", stop_timeout=0.3))
+        child.wait_ready()
+        context.ready(inner=child.pid)
+        context.stopping.wait()
+
+
 def note_the_end(context: ChildContext, mark: str) -> None:
     context.ready(pid=os.getpid())
     context.stopping.wait()

@@ -244,6 +244,25 @@ def test_children_die_in_order_when_their_parent_is_killed(
     assert mark.read_text() == "ended in order"
 
 
+def test_an_orphan_that_does_not_stop_ends_itself(supervisor: Supervisor, tmp_path: Path, wait_for: Wait) -> None:
+    logs = tmp_path / "inner"
+    middle = supervisor.spawn(spec("parent_of_a_deaf_child", "middle", arguments={"logs": str(logs)}))
+    inner = middle.wait_ready()["inner"]
+    middle.kill()
+    wait_for(lambda: not alive(inner))
+    text = (logs / "inner.log").read_text()
+    assert "The parent is gone; stopping." in text
+    assert "in ignore_the_request" in text
+
+
+def test_what_lies_in_the_present_folder_hides_no_module(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
+    supervisor.spawn(spec("serve")).wait_ready()
+
+
 def test_survivors_live_on_when_their_parent_is_killed(supervisor: Supervisor, tmp_path: Path, wait_for: Wait) -> None:
     mark = tmp_path / "mark"
     logs = tmp_path / "inner"
