@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     }  # fmt: skip
     with Supervisor("rig", temporary / "logs") as supervisor:
         cam = Camera.spawn(supervisor, "cam", source, root, patience=1.0)
-        devices = Devices.of([rot, shutter, diode, cam], default=["diode"], timeouts={"cam": 3.0})
+        devices = Devices.of([rot, shutter, diode, cam], default=["diode"], timeout=30.0)
         with Engine(buffer, devices, RealClock(), readers=()) as engine:
             yield Rig(buffer, engine, cam, rot, shutter)
     states.close()
@@ -157,6 +157,8 @@ def test_a_camera_that_stops_answering_ends_the_run_after_its_time(rig: Rig) -> 
             stopped.append(rig.cam.child.pid)
             os.kill(stopped[0], signal.SIGSTOP)
 
+    patient = rig.engine.devices
+    rig.engine.devices = replace(patient, timeouts={"cam": 2.0})
     rig.engine.listeners.append(freeze)
     try:
         with pytest.raises(DeviceTimeout, match=r"cam: gave [0-9]+ of 200 points and then nothing"):
@@ -165,6 +167,7 @@ def test_a_camera_that_stops_answering_ends_the_run_after_its_time(rig: Rig) -> 
         rig.engine.listeners.remove(freeze)
         if stopped:
             os.kill(stopped[0], signal.SIGCONT)
+        rig.engine.devices = patient
     assert not rig.shutter.is_open
     assert not rig.rot.moving
     assert rig.last.state is RunState.CLOSED
