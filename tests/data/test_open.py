@@ -198,7 +198,7 @@ def test_data_are_opened_by_proposal_sample_and_dataset(room: Room, monkeypatch:
         ("{data}/visitor/hc1234/id00/20251113/RAW_DATA/toth", NotFound, "Did you mean tooth"),
         ("{folder}/tooth_0001.hdf5", NotFound, "Did you mean tooth_0001.h5"),
         ("{folder}/notes.txt", DataError, "is no HDF5 file"),
-        ("{folder}/foreign.h5", InvalidInput, "holds no numbered scans but 1 other entries"),
+        ("{folder}/foreign.h5", InvalidInput, "is no file of scans: it has exchange"),
         ("{folder}/empty.h5", NotFound, "holds no scan"),
         ("{folder}/hollow", NotFound, "holds no dataset"),
     ],

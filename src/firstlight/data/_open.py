@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -223,9 +224,15 @@ def _in_file(path: Path, scan: int | str, origin: Origin) -> Run:
     names = entries(path)
     numbers = [n for n in names if n.partition(".")[0].isdigit()]
     if not numbers:
+        linked = [n for n in names if re.fullmatch(r".+_\d+\.\d+", n)]
+        if not linked:
+            raise InvalidInput(
+                f"{path} is no file of scans: it has {', '.join(names[:6])}.",
+                hint="Entries of scans are named 1.1, 2.1 and so on; scan='NAME' opens another one all the same.",
+            )
         raise InvalidInput(
-            f"{path} holds no numbered scans but {len(names)} other entries.",
-            hint=f"Name one with scan=, for instance scan={names[-1]!r}.",
+            f"{path} links to {len(linked)} runs of several datasets.",
+            hint=f"Name one with scan=, for instance scan={linked[-1]!r}.",
         )
     wanted = _choose(scan, numbers, str(path))
     return _of_file(open_file(path, wanted), origin)
