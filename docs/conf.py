@@ -22,6 +22,9 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
 
+# A private function in an annotation, such as unit("mm"), is looked for by its bare name and found in several classes.
+suppress_warnings = ["ref.python"]
+
 html_theme = "furo"
 html_title = "Firstlight"
 html_static_path = ["_static"]
