@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from firstlight.kernels import reconstruct
 from firstlight.model import InvalidInput
-from firstlight.simulation import Beam, Detector, Ellipsoid, Imager, Phantom, Pose, tooth
+from firstlight.simulation import Beam, Detector, Ellipsoid, Imager, Phantom, Pose, tooth, warm_up
 
 SHAPE = (64, 96)
 PIXEL = 0.05
@@ -263,3 +263,11 @@ def test_a_frame_of_another_shape_or_type_is_refused() -> None:
 def test_an_impossible_detector_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         Detector(**({"shape": SHAPE} | wrong))
+
+
+def test_warming_up_compiles_what_a_frame_needs() -> None:
+    warm_up()
+    from firstlight.simulation import _kernels
+
+    for kernel in (_kernels.add_ellipsoids, _kernels.add_transmission, _kernels.blur, _kernels.expose):
+        assert kernel.signatures

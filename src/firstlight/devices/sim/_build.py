@@ -30,7 +30,7 @@ Name = Annotated[str, Field(min_length=1)]
 
 
 class AxisConfiguration(Configuration):
-    """A simulated motor. Texts with a unit are converted to :attr:`unit`."""
+    """A simulated motor. Texts with a unit are converted to that of the axis."""
 
     name: Name
     unit: str = "deg"
