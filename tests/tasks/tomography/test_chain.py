@@ -199,6 +199,25 @@ def test_an_existing_result_is_not_replaced_unasked(scan: Callable[..., Projecti
     assert target.read_bytes() != before
 
 
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_file_system_without_links_gets_its_result_too(
+    scan: Callable[..., Projections], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    def refuse(_: Path, target: Path) -> None:
+        if taken:
+            target.write_text("somebody else's")
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    if taken:
+        with pytest.raises(Conflict, match="appeared meanwhile"):
+            process(scan(), tmp_path / "v.h5", options=FAST)
+        assert (tmp_path / "v.h5").read_text() == "somebody else's"
+    else:
+        assert process(scan(), tmp_path / "v.h5", options=FAST).volume.is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["v.h5"]
+
+
 def test_a_stopped_reconstruction_leaves_nothing_behind(scan: Callable[..., Projections], tmp_path: Path) -> None:
     slabs = []
 

@@ -46,8 +46,7 @@ def beside(target: Path, *, overwrite: bool) -> Iterator[Path]:
         if overwrite:
             part.replace(target)
         else:
-            # A link refuses an existing name, where a rename would replace it.
-            os.link(part, target)
+            _publish(part, target)
     except FileExistsError as error:
         raise Conflict(f"{target} appeared meanwhile.", hint="Choose another name.") from error
     except PermissionError as error:
@@ -60,3 +59,17 @@ def beside(target: Path, *, overwrite: bool) -> Iterator[Path]:
         raise
     finally:
         part.unlink(missing_ok=True)
+
+
+def _publish(part: Path, target: Path) -> None:
+    """Give a file its name, unless the name is taken."""
+    try:
+        # A link refuses an existing name, where a rename would replace it.
+        os.link(part, target)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        # A file system without links: the name may be taken between the two calls, which nobody can prevent there.
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, "exists", str(target)) from error
+        part.rename(target)

@@ -77,7 +77,7 @@ class VolumeFile:
         self._grid = grid
         self._digest = hashlib.sha256()
         self._written = 0
-        self._file = h5py.File(path, "x")
+        self._file = h5py.File(path, "x", locking=False)
         entry = _group(self._file, "entry", "NXentry")
         data = _group(entry, "data", "NXdata")
         # One block of the file, slices in order: nothing to look up, and readers map it into memory.

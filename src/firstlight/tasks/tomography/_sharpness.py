@@ -17,7 +17,7 @@ from firstlight.tasks.tomography._turn import half_turn
 
 Floats = NDArray[np.float32]
 
-_COARSE = 128  # columns of the smallest picture
+_COARSE = 80  # columns of the smallest picture, at least
 _FINE = 1280  # columns beyond which more resolution gains nothing
 _ANGLES = 360  # of the finer pictures
 _BATCH = 16

@@ -18,7 +18,7 @@ from firstlight.tasks.tomography._turn import HalfTurn, evenly, half_turn
 
 Floats = NDArray[np.float32]
 
-_COARSE_COLUMNS = 256
+_COARSE_COLUMNS = 160
 _ROWS = (360, 240, 180, 120, 90, 60)  # twice as many are a length that FFTs do fast
 _LEAST_PROMINENCE = 0.2  # of the metric's range
 
@@ -47,7 +47,7 @@ def _of_one(sinogram: Floats, turn: HalfTurn, workers: int | None) -> float | No
     even = evenly(sinogram, turn, count)
     width = even.shape[1]
     factor = max(1, width // _COARSE_COLUMNS)
-    fewer = min(count, 180)
+    fewer = min(count, 120)
     coarse = even if fewer == count else evenly(sinogram, turn, fewer)
     coarse = _binned(np.asarray(gaussian_filter(coarse, (3, 1), mode="reflect")), factor)
     places = np.arange(coarse.shape[1], dtype=np.float64)
