@@ -90,6 +90,42 @@ def test_a_run_that_nobody_retains_is_closed_when_its_owner_leaves(buffer: Buffe
     assert buffer.run(run.key).state is RunState.CLOSED
 
 
+def test_a_full_memory_does_not_keep_a_run_from_ending(
+    buffer: Buffer, info: RunInfo, end: RunEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = buffer.create_run(info, readers=["saver"])
+    pages = (run.path / "end.json.new").stat().st_blocks
+    run.create_log(ChannelSpec("x")).append_one(1.0)
+
+    def refuse(fd: int, size: int) -> None:
+        raise OSError(28, "full")
+
+    monkeypatch.setattr("firstlight.buffer._mapping.allocate", refuse)
+    run.stop(end)
+    run.close()
+    assert pages * 512 >= len(end.model_dump_json())
+    assert buffer.run(run.key).end == end
+
+
+def test_a_run_whose_end_can_not_be_written_is_left_to_an_adopter(
+    buffer: Buffer, info: RunInfo, end: RunEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = buffer.create_run(info, readers=["saver"])
+    run.create_log(ChannelSpec("x")).append_one(1.0)
+
+    def refuse(folder: object, end: RunEnd) -> None:
+        raise StorageFull("full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("firstlight.buffer._folder.RunFolder.write_end", refuse)
+        with pytest.raises(StorageFull):
+            run.close()
+    assert not buffer.run(run.key).owner_alive
+    assert buffer.recover() == [run.key]
+    assert buffer.run(run.key).channel("x").sealed
+    assert buffer.run(run.key).state is RunState.STOPPED
+
+
 def test_a_channel_is_claimed_by_one(run: RunWriter, other: Buffer) -> None:
     member = other.join(run.key)
     log = member.create_log(ChannelSpec("x"))

@@ -12,7 +12,7 @@ import pytest
 
 from firstlight.buffer import Buffer, UnsupportedPlatform
 from firstlight.buffer._mapping import PAGE, Mapping
-from firstlight.buffer._words import Fence, snapshot, words
+from firstlight.buffer._words import Fence, _is_supported, snapshot, words
 
 COUNTING = """
 import sys
@@ -69,8 +69,10 @@ def test_a_fence_can_be_crossed_again_and_again() -> None:
 
 @pytest.mark.parametrize("machine", ["aarch64", "ppc64le", ""])
 def test_other_processors_are_refused_in_one_sentence(
-    machine: str, monkeypatch: pytest.MonkeyPatch, buffer_root: Path
+    machine: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, buffer_root: Path
 ) -> None:
+    _is_supported.cache_clear()
+    request.addfinalizer(_is_supported.cache_clear)
     monkeypatch.setattr(platform, "machine", lambda: machine)
     with pytest.raises(UnsupportedPlatform, match="x86-64"):
         Buffer(buffer_root / "root")

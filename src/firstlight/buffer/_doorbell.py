@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import itertools
 import os
 import time
 from collections.abc import Callable
@@ -48,15 +49,15 @@ class Doorbell:
         self.flag = words(mapping.memory[(word + 8) * 8 : (word + 9) * 8])
         """One word: not 0 while somebody waits."""
         self.address = mapping.address + word * 8
-        self._value = SystemRandom().getrandbits(32)
+        # A count, because its steps are atomic between threads.
+        self._values = itertools.count(SystemRandom().getrandbits(32))
         self._fence = Fence()
 
     def ring(self) -> None:
         """Wake everybody who waits."""
         # The flag first: a waiter that sets it after this store either sees the new bell or is woken.
         self.flag[0] = 0
-        self._value = value = (self._value + 1) & 0xFFFFFFFF
-        self._bell[0] = value
+        self._bell[0] = next(self._values) & 0xFFFFFFFF
         libc().syscall(_FUTEX, ctypes.c_void_p(self.address), _WAKE, _EVERYBODY, None, None, 0)
 
     def answer(self) -> None:

@@ -4,7 +4,8 @@
 
     runs/<key>/run                 one page: magic, version, state of the owner, closed, doorbell and its flag
                info.json           the description and the list of retaining readers, written before the folder appears
-               end.json            how it ended, written before the state becomes STOPPED
+               end.json            how it ended, written before the state becomes STOPPED; its pages are allocated at
+                                   the start, as end.json.new
                members/<id>        locked for life by each producing process; ``owner`` is the one that made the run
                readers/<name>      locked for life by each retaining reader
                channels/           heads, claims and segments of all channels
@@ -35,6 +36,8 @@ STATE = 8
 CLOSED = 16
 """Written by the saver, or by who closes a run that nobody saves."""
 BELL = 32
+
+_END_DRAFT = "end.json.new"
 
 OWNER = "owner"
 CLAIM = ".claim"
@@ -75,6 +78,8 @@ class RunFolder:
             }
             (path / "info.json").write_text(json.dumps(description))
             mapping = Mapping.create(path / "run", PAGE)
+            # Room for the end while there is room: a full memory must not keep a run from ending.
+            Mapping.create(path / _END_DRAFT, 4 * PAGE)
         except OSError as error:
             raise full(error, path, PAGE) from error
         w = words(mapping.memory)
@@ -139,9 +144,12 @@ class RunFolder:
         final = self.path / "end.json"
         if final.exists():
             return
-        draft = self.path / "end.json.new"
+        draft = self.path / _END_DRAFT
+        text = end.model_dump_json().encode()
         try:
-            draft.write_text(end.model_dump_json())
+            with draft.open("r+b" if draft.exists() else "wb") as file:
+                file.write(text)
+                file.truncate()
             draft.rename(final)
         except OSError as error:
             raise full(error, final, PAGE) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,7 @@ class Index:
         self.path = path
         self._entries: list[IndexEntry] = []
         self._offset = 0
+        self._lock = threading.Lock()
 
     def lock(self) -> Lock:
         """Keep other processes from making or cleaning up runs; for an instant."""
@@ -72,15 +74,16 @@ class Index:
 
     def entries(self, since: int = 0) -> list[IndexEntry]:
         """Entries from a position on."""
-        if self.path.stat().st_size > self._offset:
-            with self.path.open("rb") as file:
-                file.seek(self._offset)
-                text = file.read()
-            text = text[: text.rfind(b"\n") + 1]
-            for line in text.splitlines():
-                self._entries.append(IndexEntry(len(self._entries), **json.loads(line)))
-            self._offset += len(text)
-        return self._entries[since:]
+        with self._lock:
+            if self.path.stat().st_size > self._offset:
+                with self.path.open("rb") as file:
+                    file.seek(self._offset)
+                    text = file.read()
+                text = text[: text.rfind(b"\n") + 1]
+                for line in text.splitlines():
+                    self._entries.append(IndexEntry(len(self._entries), **json.loads(line)))
+                self._offset += len(text)
+            return self._entries[since:]
 
 
 def _complete(fd: int) -> int:

@@ -144,8 +144,10 @@ class RunMember:
         lock, self._lock = self._lock, None
         if lock is None:
             return
-        self._seal_all("Its producer left before it had ended it.")
-        lock.release()
+        try:
+            self._seal_all("Its producer left before it had ended it.")
+        finally:
+            lock.release()
 
     def __enter__(self: _M) -> _M:
         return self
@@ -261,12 +263,16 @@ class RunWriter(RunMember):
         """Stop (as failed) if that did not happen, seal, and drop the lock. A run without readers is CLOSED then."""
         if self._lock is None:
             return
-        self.stop(RunEnd(reason=EndReason.FAILED, message="The run was left before it was stopped.", epoch=time.time()))
-        self._seal_all("Its producer left before it had ended it.")
-        if not self._folder.readers:
-            self._folder.close()
-        super().close()
-        self._means.announce()
+        message = "The run was left before it was stopped."
+        try:
+            self.stop(RunEnd(reason=EndReason.FAILED, message=message, epoch=time.time()))
+            self._seal_all("Its producer left before it had ended it.")
+            if not self._folder.readers:
+                self._folder.close()
+        finally:
+            # Without the lock, whatever could not be done is done by an adopter.
+            super().close()
+            self._means.announce()
 
 
 def _checked(spec: ChannelSpec, *kinds: ChannelKind) -> ChannelSpec:

@@ -134,8 +134,8 @@ class Grip:
 class RetainingReader:
     """A reader that a run lists by name: nothing that it has not released is ever taken away.
 
-    One process at a time. Its released positions are words in the heads of the channels: a process that takes over
-    after ``kill -9`` continues there.
+    One process at a time; its threads may share it, and hold several views. Its released positions are words in the
+    heads of the channels: a process that takes over after ``kill -9`` continues there.
     """
 
     def __init__(self, name: str, channels: Path, bell: Doorbell, lock: Lock) -> None:
@@ -143,6 +143,8 @@ class RetainingReader:
         self._channels, self._bell = channels, bell
         self._lock: Lock | None = lock
         self._grips: dict[str, Grip] = {}
+        # Two grips on one channel would overwrite each other's pins.
+        self._opening = threading.Lock()
 
     def channel(self, name: str) -> ChannelReader:
         """The channel's reader.
@@ -191,8 +193,11 @@ class RetainingReader:
             raise Conflict(f"The retaining reader {self.name!r} is closed.")
         grip = self._grips.get(name)
         if grip is None:
-            channel = open_channel(self._channels, name, self._bell)
-            grip = self._grips[name] = Grip(channel, channel.head, channel.place_of(self.name))
+            with self._opening:
+                grip = self._grips.get(name)
+                if grip is None:
+                    channel = open_channel(self._channels, name, self._bell)
+                    grip = self._grips[name] = Grip(channel, channel.head, channel.place_of(self.name))
         return grip
 
 

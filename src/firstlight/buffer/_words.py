@@ -13,6 +13,7 @@ from __future__ import annotations
 import platform
 import sys
 import threading
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,12 +39,19 @@ def require_platform() -> None:
 
     :raises UnsupportedPlatform: on anything but Linux on x86-64.
     """
+    if _is_supported():
+        return
     machine = platform.machine()
-    if not sys.platform.startswith("linux") or machine not in ("x86_64", "AMD64") or sys.byteorder != "little":
-        raise UnsupportedPlatform(
-            f"The memory buffer needs Linux on an x86-64 processor; this is {sys.platform} on {machine or 'unknown'}.",
-            hint="Read files elsewhere; acquire on an x86-64 Linux machine.",
-        )
+    raise UnsupportedPlatform(
+        f"The memory buffer needs Linux on an x86-64 processor; this is {sys.platform} on {machine or 'unknown'}.",
+        hint="Read files elsewhere; acquire on an x86-64 Linux machine.",
+    )
+
+
+@cache
+def _is_supported() -> bool:
+    machine = platform.machine()
+    return sys.platform.startswith("linux") and machine in ("x86_64", "AMD64") and sys.byteorder == "little"
 
 
 def words(memory: memoryview) -> memoryview:
