@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -78,7 +79,11 @@ class Reports:
         os.write(self._fd, (" ".join(map(str, words)) + "\n").encode())
 
 
-def fill(run: RunWriter, rng: np.random.Generator, report: Reports, steps: int, pause: float = 0.0) -> None:
+def ignore(*words: object) -> None:
+    """Report nothing."""
+
+
+def fill(run: RunWriter, rng: np.random.Generator, report: Callable[..., None], steps: int, pause: float = 0.0) -> None:
     """Make all kinds of channels and append at random."""
     x = run.create_log(X)
     mca = run.create_log(MCA)
@@ -110,7 +115,9 @@ def produce(order: dict[str, Any], report: Reports) -> None:
     for _ in range(order.get("runs", 1_000_000)):
         run = buffer.create_run(INFO, readers=["saver"], on_full=BackPressure.SPILL)
         report("run", run.key)
-        fill(run, rng, report, order.get("steps", 200), order.get("pause", 0.0))
+        # Nobody may read the reports of a long life, and a full fifo would stop it.
+        listener = ignore if order.get("quiet") else report
+        fill(run, rng, listener, order.get("steps", 200), order.get("pause", 0.0))
         run.stop(END)
         report("stopped", run.key)
         run.close()

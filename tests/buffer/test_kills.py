@@ -222,7 +222,7 @@ def kill_savers(
 
 def kill_readers(buffer: Buffer, nursery: Nursery, kills: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    producer = nursery.start("produce", buffer, seed=seed, runs=1, steps=1_000_000, pause=0.0005)
+    producer = nursery.start("produce", buffer, seed=seed, runs=1, steps=1_000_000, pause=0.0005, quiet=True)
     key = producer.expect("run")[1]
     reader = buffer.run(key)
     assert reader.wait(lambda: len(reader.channels) == 4, 20.0)
