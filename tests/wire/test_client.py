@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -378,3 +379,15 @@ def test_the_end_of_the_server_wakes_an_asynchronous_client(desk: Any, socket_pa
             assert client.closed
 
     asyncio.run(main())
+
+
+def test_a_client_that_leaves_at_once_leaves_nothing_open(server: Server, wait_for: Wait) -> None:
+    async def visit() -> None:
+        async with AsyncClient(server.path):
+            pass
+
+    for _ in range(3):
+        asyncio.run(visit())
+    # What was left open would be complained about here.
+    gc.collect()
+    wait_for(lambda: not server._connections)

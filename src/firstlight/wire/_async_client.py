@@ -144,6 +144,7 @@ class AsyncClient:
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait([self._reading])
+        self._hang_up()
 
     async def __aenter__(self) -> Self:
         return await self.connect()
@@ -220,8 +221,15 @@ class AsyncClient:
             self._finish(WireError(f"The connection to {self.path} is lost: {error}."))
         finally:
             self._finish(WireError(f"The connection to {self.path} was closed here."))
-            if self._writer is not None:
-                self._writer.close()
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        # Also called without the reading task, which may be cancelled before it began.
+        if self._writer is not None:
+            if self._writer.transport.get_write_buffer_size():
+                # The server takes nothing any more; the transport would wait for it.
+                self._writer.transport.abort()
+            self._writer.close()
 
     def _settle(self, message: Reply | Failure) -> None:
         if isinstance(message, Failure) and message.number == 0:
