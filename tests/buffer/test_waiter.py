@@ -22,7 +22,7 @@ def bells(request: pytest.FixtureRequest, buffer_root: Path, monkeypatch: pytest
     if request.param == "one":
         monkeypatch.setattr(_waiter, "can_wait_for_many", lambda: False)
     elif not _waiter.can_wait_for_many():
-        pytest.skip("this kernel has no futex_waitv")
+        pytest.skip("optional: this kernel has no futex_waitv")
     return [Doorbell(Mapping.create(buffer_root / str(k), PAGE), 0) for k in range(5)]
 
 

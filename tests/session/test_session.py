@@ -198,5 +198,5 @@ def _small_disk(folder: Path) -> Path:
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)], check=False)
     if mounted.returncode:
-        pytest.skip("system: a small disk can be mounted by root only")
+        pytest.skip("optional: a small disk can be mounted by root only")
     return folder

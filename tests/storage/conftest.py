@@ -187,7 +187,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "disk"
     place.mkdir()
     if os.getuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", place]).returncode != 0:
-        pytest.skip("needs root, to mount a small file system")
+        pytest.skip("optional: a small disk can be mounted by root only")
     try:
         yield place
     finally:
