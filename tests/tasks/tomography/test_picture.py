@@ -42,12 +42,13 @@ def test_any_shape_of_volume_has_a_picture(slices: int, voxel: tuple[float, floa
     assert levels.max() == 255
 
 
-def test_the_axis_is_marked_where_it_is_on_the_sinogram() -> None:
-    pixels = np.asarray(draw(overview())).astype(int)
+@pytest.mark.parametrize(("slices", "left", "width"), [(2, 2 * 24 + 760, 520), (40, 24, 760)])
+def test_the_axis_is_marked_where_it_is_on_the_sinogram(slices: int, left: int, width: int) -> None:
+    """The sinogram stands beside the slice where thin cuts leave room, and under it otherwise."""
+    pixels = np.asarray(draw(overview(slices))).astype(int)
     red = (pixels[..., 0] > 240) & (pixels[..., 1] < 90) & (pixels[..., 2] < 80)
     column = int(np.argmax(red.sum(axis=0)))
-    # The sinogram is as wide as the right column, which begins after the slice and two gaps.
-    assert column == pytest.approx(2 * 24 + 760 + (31.2 + 0.5) / 64 * 520, abs=2)
+    assert column == pytest.approx(left + (31.2 + 0.5) / 64 * width, abs=2)
 
 
 def test_a_uniform_volume_has_a_picture_too() -> None:

@@ -17,6 +17,8 @@ _SIDE = 760  # pixels of the slice
 _RIGHT = 520  # pixels of the column with cuts and sinogram
 _GAP = 24
 _HEAD = 76
+_LINE = 22
+_LEAST = 160  # fewest pixels of height of the sinogram
 _FOOT = 64
 _THIN = 48  # fewest pixels of height of a cut
 _INK, _PAPER, _MUTED, _MARK = (20, 24, 28), (255, 255, 255), (96, 104, 112), (255, 64, 48)
@@ -32,37 +34,44 @@ def draw(overview: Overview) -> Image:
 
     low, high = _levels(overview.slice)
     cuts_height = _cut_height(overview)
-    below = _HEAD + 3 * 22 + 2 * cuts_height + 2 * _GAP
-    sinogram_height = max(160, _HEAD + 22 + _SIDE - below)
-    width = 3 * _GAP + _SIDE + _RIGHT
-    height = max(_HEAD + 22 + _SIDE + _FOOT, below + sinogram_height + _FOOT)
-    picture = Image.new("RGB", (width, height), _PAPER)
+    slice_end = _HEAD + _LINE + _SIDE
+    cuts_end = _HEAD + 2 * (_LINE + cuts_height + _GAP)
+    # The sinogram stands under the cuts where they leave room beside the slice, and under the slice otherwise.
+    beside = slice_end - cuts_end - _LINE >= _LEAST
+    corner = (2 * _GAP + _SIDE, cuts_end) if beside else (_GAP, slice_end + _FOOT)
+    room = (slice_end if beside else max(cuts_end - _GAP, slice_end + _FOOT + _LINE + _LEAST)) - corner[1] - _LINE
+    picture = Image.new("RGB", (3 * _GAP + _SIDE + _RIGHT, max(slice_end, corner[1] + _LINE + room) + _FOOT), _PAPER)
     pen = ImageDraw.Draw(picture)
     grid = overview.grid
     pen.text((_GAP, 14), overview.title or "reconstruction", _INK, font=_font(26))
     pen.text((_GAP, 48), f"rotation axis {overview.axis.text()}", _INK, font=_font(16))
-    left, right, top = _GAP, 2 * _GAP + _SIDE, _HEAD
-    pen.text((left, top), f"slice of detector row {overview.row}", _MUTED, font=_font(15))
-    top += 22
-    _paste(picture, _grey(overview.slice, low, high), (left, top, _SIDE, _SIDE))
-    _scale_bar(pen, grid.voxel[1] if grid.voxel else None, _SIDE / grid.size, (left, top))
-    _level_bar(picture, pen, low, high, grid.unit, (left, top + _SIDE + 14))
+    pen.text((_GAP, _HEAD), f"slice of detector row {overview.row}", _MUTED, font=_font(15))
+    _paste(picture, _grey(overview.slice, low, high), (_GAP, _HEAD + _LINE, _SIDE, _SIDE))
+    _scale_bar(pen, grid.voxel[1] if grid.voxel else None, _SIDE / grid.size, (_GAP, _HEAD + _LINE))
+    _level_bar(picture, pen, low, high, grid.unit, (_GAP, slice_end + 14))
     at = _HEAD
     for cut, name in ((overview.front, "y = 0"), (overview.side, "x = 0")):
         stretched = "" if _natural_height(overview) >= _THIN else f", height of {len(cut)} rows stretched"
-        pen.text((right, at), f"cut at {name}{stretched}", _MUTED, font=_font(15))
-        _paste(picture, _grey(cut, low, high), (right, at + 22, _RIGHT, cuts_height))
-        at += 22 + cuts_height + _GAP
-    first, last = overview.angles
-    pen.text((right, at), f"sinogram, {first:g}° to {last:g}°, and the axis", _MUTED, font=_font(15))
-    at += 22
-    _paste(picture, _grey(overview.sinogram, *_levels(overview.sinogram)), (right, at, _RIGHT, sinogram_height))
-    across = right + (overview.axis.position + 0.5) / overview.sinogram.shape[1] * _RIGHT
-    pen.line([(across, at), (across, at + sinogram_height - 1)], fill=_MARK, width=2)
-    pen.text((across + 6, at + 6), f"{overview.axis.position:.1f} px", _MARK, font=_font(15))
+        pen.text((2 * _GAP + _SIDE, at), f"cut at {name}{stretched}", _MUTED, font=_font(15))
+        _paste(picture, _grey(cut, low, high), (2 * _GAP + _SIDE, at + _LINE, _RIGHT, cuts_height))
+        at += _LINE + cuts_height + _GAP
+    _sinogram(picture, pen, overview, (*corner, _RIGHT if beside else _SIDE, room))
     if overview.axis.warning:
-        pen.text((right, height - _FOOT + 14), overview.axis.warning, _MARK, font=_font(11))
+        text = overview.axis.warning
+        pen.text((picture.width - _GAP, 22), text, _MARK, font=_font(15), anchor="ra")
     return picture
+
+
+def _sinogram(picture: Image, pen: ImageDraw, overview: Overview, place: tuple[int, int, int, int]) -> None:
+    """The sinogram under a line of text, and the axis in it."""
+    x, y, width, height = place
+    first, last = overview.angles
+    pen.text((x, y), f"sinogram, {first:g}° to {last:g}°, and the axis", _MUTED, font=_font(15))
+    top = y + _LINE
+    _paste(picture, _grey(overview.sinogram, *_levels(overview.sinogram)), (x, top, width, height))
+    across = x + (overview.axis.position + 0.5) / overview.sinogram.shape[1] * width
+    pen.line([(across, top), (across, top + height - 1)], fill=_MARK, width=2)
+    pen.text((across + 6, top + 6), f"{overview.axis.position:.1f} px", _MARK, font=_font(15))
 
 
 def _font(size: int) -> Any:
