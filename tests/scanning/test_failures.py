@@ -21,6 +21,7 @@ from firstlight.model import (
     FirstlightError,
     ProcessError,
     RealClock,
+    RunInfo,
     RunState,
     StorageFull,
     TriggerMode,
@@ -388,3 +389,45 @@ def test_a_listener_that_fails_hurts_nobody(beamline: Beamline) -> None:
 
     beamline.engine.listeners.append(bad)
     assert beamline.engine.run(loopscan(3, 0.1)).ok
+
+
+def test_an_axis_that_does_not_tell_its_position_is_named(beamline: Beamline) -> None:
+    from firstlight.devices import SoftAxis
+
+    left = [5]
+
+    def tell() -> float:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError("no answer")
+        return 0.0
+
+    beamline.add(Axis(SoftAxis("mute", tell, lambda p: None)))
+    error = failed_at_last(beamline, ascan("mute", 0, 10, 10, 0.1))
+    assert error.message == "mute: does not tell its position: OSError: no answer."
+    with pytest.raises(DeviceError, match="mute: does not tell its position"):
+        beamline.engine.run(ascan("mute", 0, 10, 10, 0.1))
+
+
+def failed_at_last(beamline: Beamline, scan: Any) -> FirstlightError:
+    """The error of a run that was made and failed."""
+    with pytest.raises(DeviceError) as caught:
+        beamline.engine.run(scan)
+    assert beamline.run.end is not None
+    assert beamline.run.end.reason is EndReason.FAILED
+    sealed_and_whole(beamline.run)
+    return caught.value
+
+
+def test_a_run_whose_end_cannot_be_recorded_has_failed(beamline: Beamline, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: object, end: object) -> None:
+        raise StorageFull("There is no room for the end.")
+
+    monkeypatch.setattr(type(beamline.store.create_run(_info())), "stop", full)
+    with pytest.raises(StorageFull, match="no room for the end"):
+        beamline.engine.run(loopscan(3, 0.1))
+    assert beamline.at_rest_and_closed()
+
+
+def _info() -> RunInfo:
+    return RunInfo(name="x", title="x", start_epoch=0.0)

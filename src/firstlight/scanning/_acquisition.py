@@ -10,7 +10,7 @@ from firstlight.model import Clock, DeviceError, FirstlightError, ProcessError, 
 from firstlight.scanning._chain import Call, Chain
 from firstlight.scanning._devices import Camera, Devices
 from firstlight.scanning._gate import Gate, Motion
-from firstlight.scanning._plan import Plan, travel_time
+from firstlight.scanning._plan import Plan, position_of, travel_time
 from firstlight.scanning._presets import Hook, Preset, hooks
 from firstlight.scanning._progress import Reporter
 from firstlight.scanning._record import Recorder
@@ -92,7 +92,7 @@ class Acquisition:
     async def go(self, name: str, target: float, velocity: float | None = None, origin: str = "scan") -> None:
         """Move one axis through the gate, and wait for it as long as its own speed makes it take."""
         axis = self.devices.axis(name)
-        distance = target - axis.position
+        distance = target - position_of(axis)
         extra = travel_time(distance, velocity or axis.velocity, axis.acceleration)
         await self.waits.answer(
             name,

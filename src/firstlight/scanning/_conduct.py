@@ -25,7 +25,7 @@ from firstlight.scanning._continuous import Continuous
 from firstlight.scanning._devices import Devices
 from firstlight.scanning._estimate import duration
 from firstlight.scanning._gate import Gate
-from firstlight.scanning._info import run_end, run_info
+from firstlight.scanning._info import as_error, run_end, run_info
 from firstlight.scanning._plan import Plan
 from firstlight.scanning._presets import EndScan, Preset, RunView
 from firstlight.scanning._progress import Listener, Reporter
@@ -155,11 +155,8 @@ class Conductor:
         reporter.enter(RunState.RUNNING, "stopping")
         cause = await self._clean_up(owner, cause)
         end, error = run_end(cause, clock, self._s.devices)
-        try:
-            await self._after(end)
-            owner.stop(end)
-        finally:
-            owner.close()
+        await self._after(end)
+        end, error = finish(owner, end, error)
         reporter.enter(RunState.STOPPED)
         return Outcome(owner.key, plan.scan.name, plan.scan.title, end, self._points(), error)
 
@@ -300,6 +297,22 @@ class Conductor:
     def _fail(self, error: BaseException) -> None:
         if not self._trouble.done():
             self._trouble.set_result(error)
+
+
+def finish(owner: Owner, end: RunEnd, error: FirstlightError | None) -> tuple[RunEnd, FirstlightError | None]:
+    """Record the end of a run and give it up; when even that fails, the run has failed."""
+    try:
+        owner.stop(end)
+    except Exception as failure:  # noqa: BLE001 - it becomes the end of the run
+        _log.warning("the end of %s could not be recorded: %s", owner.key, failure)
+        if error is None:
+            error = as_error(failure)
+            end = end.model_copy(update={"reason": EndReason.FAILED, "message": str(error)})
+    try:
+        owner.close()
+    except Exception as failure:  # noqa: BLE001 - the lock is dropped with the process at the latest
+        _log.warning("%s could not be given up: %s", owner.key, failure)
+    return end, error
 
 
 async def supervise(

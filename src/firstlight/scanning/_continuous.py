@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from firstlight.devices import Axis
 from firstlight.model import Block, DeviceError, DeviceTimeout, NotFound, TriggerMode
-from firstlight.model._motion import crossings, positions, trapezoid
+from firstlight.model._motion import Segments, crossings, positions, trapezoid
 from firstlight.scanning._acquisition import Acquisition
 from firstlight.scanning._plan import LEAD, Sweep
 from firstlight.scanning._store import Readable
@@ -119,7 +119,7 @@ class Continuous:
         async def under_way() -> float:
             while not motion.done():
                 now = a.clock.now()
-                moment = float(crossings(axis.segments(before), [sweep.first])[0])
+                moment = float(crossings(self._segments(axis, before), [sweep.first])[0])
                 if np.isfinite(moment):
                     return moment
                 if axis.moving:
@@ -204,7 +204,7 @@ class Continuous:
         if self._axis is not None:
             known = starts[np.isfinite(starts)]
             since = float(known[0]) if len(known) else self._moment
-            segments = self._axis.segments(since)
+            segments = self._segments(self._axis, since)
             name = self._axis.name
             for channel, moments in ((name, (starts + stops) / 2), (f"{name}:start", starts), (f"{name}:stop", stops)):
                 values = positions(segments, moments)
@@ -212,6 +212,12 @@ class Continuous:
                 values[~np.isfinite(moments)] = np.nan
                 self._a.recorder.block(channel, values)
         self._a.recorder.stamp(starts)
+
+    def _segments(self, axis: Axis, since: float) -> Segments:
+        try:
+            return axis.segments(since)
+        except Exception as error:
+            raise self._a.waits.named(error, axis.name, "to tell its motion") from error
 
     def _exposures(self, first: int) -> Exposures:
         """Exposures ``first``, ``first + 1``, ... that are over."""
@@ -232,7 +238,7 @@ class Continuous:
         if self._sweep is None or self._a.plan.scan.trigger is TriggerMode.TIME:
             return np.asarray(self._moment + steps * self._period, dtype=np.float64)
         assert self._axis is not None
-        passed = crossings(self._axis.segments(self._moment), self._sweep.first + steps * self._sweep.step)
+        passed = crossings(self._segments(self._axis, self._moment), self._sweep.first + steps * self._sweep.step)
         return passed[np.isfinite(passed)]
 
     def _frame_times(self, camera: str, first: int) -> Exposures:

@@ -21,7 +21,7 @@ from firstlight.scanning._devices import Devices
 from firstlight.scanning._estimate import DryRun, Estimate, estimate, free
 from firstlight.scanning._gate import Gate, Motion, Rule
 from firstlight.scanning._info import as_error
-from firstlight.scanning._plan import problems, resolve, travel_time
+from firstlight.scanning._plan import position_of, problems, resolve, travel_time
 from firstlight.scanning._presets import Preset
 from firstlight.scanning._progress import Listener, Progress
 from firstlight.scanning._sequence import ScanSequence, conduct_sequence, lay_out
@@ -226,7 +226,7 @@ class Engine:
         extra = 0.0
         for motion in motions:
             axis = self.gate.check(motion)
-            extra = max(extra, travel_time(motion.target - axis.position, axis.velocity, axis.acceleration))
+            extra = max(extra, travel_time(motion.target - position_of(axis), axis.velocity, axis.acceleration))
 
         async def one(motion: Motion) -> None:
             unit = self.devices.axis(motion.axis).unit

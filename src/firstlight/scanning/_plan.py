@@ -120,7 +120,7 @@ def resolve(scan: Scan, devices: Devices) -> Plan:
     if scan.path is None:
         raise InvalidInput(f"{scan.name} has no path.")
     path = points_of(scan.path)
-    origin = {name: devices.axis(name).position for name in path.axes}
+    origin = {name: position_of(devices.axis(name)) for name in path.axes}
     positions = {name: _user(scan, devices.axis(name), path.middle[name], origin[name]) for name in path.axes}
     sweep = None
     if scan.kind is ScanKind.FLY:
@@ -174,6 +174,20 @@ def problems(plan: Plan, devices: Devices, gate: Gate) -> list[FirstlightError]:
         attempt(sweep.axis, [sweep.departure], lambda index: "the beginning of the run-up")
         attempt(sweep.axis, [sweep.arrival], lambda index: "the end of the run-down")
     return found
+
+
+def position_of(axis: Axis) -> float:
+    """User position now; whatever the driver raises gets the axis' name.
+
+    :raises DeviceError: when it does not tell.
+    """
+    try:
+        return axis.position
+    except FirstlightError:
+        raise
+    except Exception as error:
+        text = str(error).strip().rstrip(".")
+        raise DeviceError(axis.name, f"does not tell its position: {type(error).__name__}: {text}.") from error
 
 
 def travel_time(distance: float, velocity: float, acceleration: float) -> float:

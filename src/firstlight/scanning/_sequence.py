@@ -13,19 +13,18 @@ from firstlight.model import (
     ChannelSpec,
     FirstlightError,
     InvalidInput,
-    RunEnd,
     RunInfo,
     RunState,
     Saving,
     Scan,
     convert,
 )
-from firstlight.scanning._conduct import Conductor, Interrupt, Outcome, Settings, complaint, supervise
+from firstlight.scanning._conduct import Conductor, Interrupt, Outcome, Settings, complaint, finish, supervise
 from firstlight.scanning._devices import Devices
 from firstlight.scanning._estimate import duration, nbytes
 from firstlight.scanning._gate import Gate, Motion
 from firstlight.scanning._info import merged, positioners, run_end
-from firstlight.scanning._plan import Plan, problems, resolve, travel_time
+from firstlight.scanning._plan import Plan, position_of, problems, resolve, travel_time
 from firstlight.scanning._progress import Reporter
 from firstlight.scanning._record import Recorder
 from firstlight.scanning._waits import Waits
@@ -86,7 +85,7 @@ def lay_out(sequence: ScanSequence, devices: Devices, gate: Gate) -> tuple[list[
     """Resolve all steps as they would follow each other, and collect why any of them may not be done."""
     parts: list[Part] = []
     found: list[FirstlightError] = []
-    at = {name: devices.axis(name).position for name in _axes(sequence)}
+    at = {name: position_of(devices.axis(name)) for name in _axes(sequence)}
     began = dict(at)
 
     def travel(name: str, target: float) -> float:
@@ -139,7 +138,7 @@ async def conduct_sequence(
     owner = settings.store.create_run(
         _info(settings, sequence, saving, laid), readers=settings.readers if saving else ()
     )
-    began = {name: devices.axis(name).position for name in _axes(sequence)}
+    began = {name: position_of(devices.axis(name)) for name in _axes(sequence)}
     waits = Waits(clock, devices)
     reporter = Reporter(clock, settings.tell, owner.key, sequence.name, sequence.title, len(sequence.scans), 0.0)
     parts: list[Outcome] = []
@@ -170,12 +169,7 @@ async def conduct_sequence(
             recorder.close()
         except Exception as error:  # noqa: BLE001 - it becomes the end of the sequence
             cause = cause or error
-    end: RunEnd
-    end, failure = run_end(cause, clock, devices)
-    try:
-        owner.stop(end)
-    finally:
-        owner.close()
+    end, failure = finish(owner, *run_end(cause, clock, devices))
     reporter.enter(RunState.STOPPED)
     return Outcome(owner.key, sequence.name, sequence.title, end, len(parts), failure, tuple(parts))
 
@@ -222,9 +216,10 @@ async def _come_home(
 
 async def _go(settings: Settings, waits: Waits, name: str, target: float, origin: str) -> None:
     axis = settings.devices.axis(name)
-    if target == axis.position:
+    distance = target - position_of(axis)
+    if distance == 0.0:
         return
-    extra = travel_time(target - axis.position, axis.velocity, axis.acceleration)
+    extra = travel_time(distance, axis.velocity, axis.acceleration)
     doing = f"to move to {target:.6g} {axis.unit}"
     await waits.answer(name, doing, lambda: settings.gate.move(Motion(name, target, None, origin)), extra)
 

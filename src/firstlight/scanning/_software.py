@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firstlight.model import Clock, DeviceError, FakeClock, FirstlightError
+from firstlight.model import Clock, FakeClock, FirstlightError
 from firstlight.scanning._acquisition import Acquisition
+from firstlight.scanning._plan import position_of
 
 YIELD = 0.005
 """Seconds after which a loop in which nothing waits lets others run: abort, time limits, progress."""
@@ -146,10 +147,4 @@ class _Steps:
 
     def positions(self) -> tuple[float, ...]:
         """Where the axes really are."""
-        try:
-            return tuple([axis.position for axis in self._axes])
-        except FirstlightError:
-            raise
-        except Exception as error:
-            name = self._axes[0].name if len(self._axes) == 1 else "axes"
-            raise DeviceError(name, f"failed to tell a position: {error}.") from error
+        return tuple([position_of(axis) for axis in self._axes])
