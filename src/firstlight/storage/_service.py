@@ -19,12 +19,13 @@ from firstlight.storage._options import SaverOptions
 from firstlight.storage._report import SavingReport, write_report
 from firstlight.storage._runsaver import READER, Interrupted, RunSaver
 from firstlight.storage._space import free_space, full
-from firstlight.wire import Role, Service, method
+from firstlight.wire import Role, Service, method, register
 
 _PATIENCE = 0.25
 _RUNS = 64
 
 
+@register
 class RunStatus(BaseModel):
     """One run that the saver deals with."""
 
@@ -43,6 +44,7 @@ class RunStatus(BaseModel):
     hint: str = ""
 
 
+@register
 class SaverStatus(BaseModel):
     """What the saver does."""
 
@@ -130,7 +132,7 @@ class Saver(Service):
                 self._failed[one] = (run, error, 0.0)
         return keys
 
-    @method(Role.OPERATE)
+    @method(Role.VIEW)
     def settle(self, timeout: float = 10.0) -> bool:
         """Wait until all files of links are up to date."""
         return self._links.settle(timeout)
