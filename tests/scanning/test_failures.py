@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from firstlight.devices import Axis
+from firstlight.devices import Axis, SoftCounter
 from firstlight.devices.sim import SimAxis, SimShutter
 from firstlight.model import (
     Block,
@@ -431,3 +431,18 @@ def test_a_run_whose_end_cannot_be_recorded_has_failed(beamline: Beamline, monke
 
 def _info() -> RunInfo:
     return RunInfo(name="x", title="x", start_epoch=0.0)
+
+
+@pytest.mark.parametrize("value", [1.5, -1, 300, float("nan")])
+def test_a_number_that_a_channel_cannot_hold_is_refused(beamline: Beamline, value: float) -> None:
+    beamline.add(SoftCounter("n", lambda: (value,), channels=[ChannelSpec("n", "|u1", source="n")]))
+    with pytest.raises(DeviceError, match=r"n: gave a value for n that does not fit \|u1"):
+        beamline.engine.run(loopscan(3, 0.1, "n", "diode"))
+    sealed_and_whole(beamline.run)
+
+
+def test_a_whole_number_may_come_as_any_kind_of_number(beamline: Beamline) -> None:
+    values = iter([1, 2.0, np.int64(3), np.float32(4), np.uint8(5)])
+    beamline.add(SoftCounter("n", lambda: (next(values),), channels=[ChannelSpec("n", "|u1", source="n")]))
+    beamline.engine.run(loopscan(5, 0.1, "n"))
+    assert beamline.run["n"].tolist() == [1, 2, 3, 4, 5]

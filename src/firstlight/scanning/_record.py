@@ -114,16 +114,22 @@ class Recorder:
 
     @staticmethod
     def _block(spec: ChannelSpec, values: Any) -> NDArray[Any]:
+        device, dtype = spec.source or spec.name, np.dtype(spec.dtype)
         try:
-            block = np.asarray(values, dtype=spec.dtype)
+            given = np.asarray(values)
+            with np.errstate(invalid="ignore"):
+                block = given.astype(dtype, copy=False)
+            # A whole number that was none, or is too large, must not be stored as another one.
+            kept = dtype.kind not in "iu" or given.dtype == dtype or np.array_equal(block, given)
         except (TypeError, ValueError, OverflowError) as error:
             raise DeviceError(
-                spec.source or spec.name, f"gave a value for {spec.name} that does not fit {spec.dtype}: {error}."
+                device, f"gave a value for {spec.name} that does not fit {spec.dtype}: {error}."
             ) from error
+        if not kept:
+            raise DeviceError(device, f"gave a value for {spec.name} that does not fit {spec.dtype}.")
         if block.shape[1:] != spec.shape:
             raise DeviceError(
-                spec.source or spec.name,
-                f"gave a value of shape {block.shape[1:]} for {spec.name}, which has shape {spec.shape}.",
+                device, f"gave a value of shape {block.shape[1:]} for {spec.name}, which has shape {spec.shape}."
             )
         return block
 
