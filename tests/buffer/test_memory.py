@@ -142,7 +142,7 @@ def test_a_full_file_system_evicts_closed_runs(buffer: Buffer, info: RunInfo, mo
         values = list(real(path))
         # Room for what is there, and nothing more.
         taken = sum(f.stat().st_blocks * 512 for f in buffer.root.rglob("*") if f.is_file())
-        values[4] = (14 * MB - taken) // values[1]
+        values[2], values[4] = 14 * MB // values[1], (14 * MB - taken) // values[1]
         return os.statvfs_result(values)
 
     monkeypatch.setattr(os, "statvfs", nearly_full)

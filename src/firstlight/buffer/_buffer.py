@@ -95,7 +95,7 @@ class Buffer:
         for name in readers:
             if not re.fullmatch(r"[\w-][\w.-]*", name):
                 raise InvalidInput(f"{name!r} is not a name for a retaining reader.")
-        self._memory.reserve(4 * PAGE)
+        self._memory.reserve(32 * PAGE)  # its files and folders
         key = _key(info)
         draft, final = self._runs / f".new-{key}", self._runs / key
         # The lock of the index keeps a cleaning process from taking the draft for a dead one's.

@@ -147,6 +147,7 @@ class RunMember:
         try:
             self._seal_all("Its producer left before it had ended it.")
         finally:
+            self._writers.clear()  # a removed run gives its memory back when nobody maps it any more
             lock.release()
 
     def __enter__(self: _M) -> _M:

@@ -108,9 +108,11 @@ class Memory:
         """Move the segments of a run that was removed into the pool; the rest stays for deletion."""
         with os.scandir(channels) as entries:
             for entry in entries:
+                if not is_segment(entry.name):
+                    continue
                 if entry.is_symlink():
                     Path(entry.path).resolve().unlink(missing_ok=True)
-                elif is_segment(entry.name):
+                else:
                     name = f"{entry.stat().st_size}-{SystemRandom().getrandbits(64):016x}"
                     Path(entry.path).rename(self.pool / name)
 
@@ -131,8 +133,7 @@ class Memory:
 
     def _fresh(self, path: Path, size: int) -> Mapping:
         with self._lock:
-            # Segments leave a sixteenth of the budget to the heads of new channels, which can be nowhere else.
-            while not self._fits(size, self.budget - self.budget // 16):
+            while not self._fits(size, share=1 / 16):
                 self._free_some(size)
                 # What was freed may be just the segment that is wanted.
                 if mapping := self._recycled(path, size):
@@ -151,29 +152,36 @@ class Memory:
         :raises StorageFull: when runs that are not closed leave too little.
         """
         with self._lock:
-            while not self._fits(nbytes, self.budget):
+            while not self._fits(nbytes, share=0.0):
                 self._free_some(nbytes)
             self._used += nbytes
 
     def _free_some(self, nbytes: int) -> None:
         if not (self._drop_pooled() or self._evict()):
             raise StorageFull(
-                f"The buffer {self.root} is full: {self._used / 1e6:.0f} MB of {self.budget / 1e6:.0f} MB are held by "
-                f"runs that are not in a file yet, and {nbytes / 1e6:.1f} MB more are needed.",
+                f"The buffer {self.root} is full: of {self._limit() / 1e6:.0f} MB (budget or file system) "
+                f"{nbytes / 1e6:.3g} MB are not left, and all its runs are in use or not in a file yet.",
                 hint="Let the saver catch up, remove runs (firstlight buffer clean), or raise the budget.",
             )
         self._counted = float("-inf")
 
-    def _fits(self, nbytes: int, budget: int) -> bool:
+    def _limit(self) -> int:
         disk = os.statvfs(self.root)
-        if disk.f_bavail * disk.f_frsize < nbytes:
+        return min(self.budget, disk.f_blocks * disk.f_frsize)
+
+    def _fits(self, nbytes: int, share: float) -> bool:
+        """Whether ``nbytes`` more leave that share of all free: for heads of channels, which can be nowhere else."""
+        disk = os.statvfs(self.root)
+        keep = int(share * min(self.budget, disk.f_blocks * disk.f_frsize))
+        if disk.f_bavail * disk.f_frsize < nbytes + keep:
             return False
-        if self._used + nbytes > budget or time.monotonic() - self._counted > _TRUST:
+        most = self.budget - keep - nbytes
+        if self._used > most or time.monotonic() - self._counted > _TRUST:
             # The whole file system holding less than the budget is the common case, and one system call.
             whole = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
-            self._used = whole if whole + nbytes <= budget else self._count()
+            self._used = whole if whole <= most else self._count()
             self._counted = time.monotonic()
-        return self._used + nbytes <= budget
+        return self._used <= most
 
     def empty_pool(self) -> None:
         """Give the recycled segments back to the system."""
