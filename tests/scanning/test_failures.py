@@ -27,7 +27,7 @@ from firstlight.model import (
     TriggerMode,
     TriggerPlan,
 )
-from firstlight.scanning import Devices, Engine, ascan, dscan, flyscan, loopscan
+from firstlight.scanning import Devices, Engine, ascan, dscan, flyscan, loopscan, tomo
 from tests.scanning.conftest import Beamline, MemoryStore, sealed_and_whole
 
 PHASES = ["prepare", "start", "read", "collect", "stop"]
@@ -280,6 +280,28 @@ def test_a_saver_that_dies_ends_the_run(new_beamline: Callable[..., Beamline], s
     assert beamline.run.end.reason is EndReason.FAILED
     assert beamline.at_rest_and_closed()
     sealed_and_whole(beamline.run)
+
+
+def test_axes_go_back_even_when_the_saver_is_gone(new_beamline: Callable[..., Beamline]) -> None:
+    saver = Saver()
+    beamline = new_beamline(watches=[saver])
+    beamline.engine.move({"rot": 30.0, "sy": 2.0})
+
+    def die(event: Any) -> None:
+        if event.point > 20:
+            saver.trouble = "The saver died."
+
+    beamline.engine.listeners.append(die)
+    scans: list[Any] = [
+        dscan("rot", -5, 5, 100, 1),
+        tomo("rot", 0, 90, 100, 0.1, "all", flat_axis="sy", flat_position=9, flats=50),
+    ]
+    for scan in scans:
+        saver.trouble = None
+        with pytest.raises(ProcessError, match="The saver died"):
+            beamline.engine.run(scan)
+        assert (beamline.rot.position, beamline.sy.position) == (30.0, 2.0)
+        assert beamline.at_rest_and_closed()
 
 
 def test_nothing_starts_while_the_saver_is_dead(new_beamline: Callable[..., Beamline]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from firstlight.model import (
@@ -153,7 +153,7 @@ class Conductor:
         )
         cause = await supervise(self._make(owner, reporter), self._waits, self._s, self._interrupt, self._trouble)
         reporter.enter(RunState.RUNNING, "stopping")
-        cause = await self._clean_up(owner, cause)
+        cause = await self._clean_up(cause)
         end, error = run_end(cause, clock, self._s.devices)
         await self._after(end)
         end, error = finish(owner, end, error)
@@ -204,7 +204,7 @@ class Conductor:
                 doing = "to open" if opened else "to close"
                 await self._waits.answer(shutter.name, doing, shutter.open if opened else shutter.close)
 
-    async def _clean_up(self, owner: Owner, cause: BaseException | None) -> BaseException | None:
+    async def _clean_up(self, cause: BaseException | None) -> BaseException | None:
         """Stop everything; what goes wrong here ends a run that was fine until now, and is logged otherwise."""
         s, a, waits = self._s, self._acquisition, self._waits
         waits.point = None
@@ -243,7 +243,10 @@ class Conductor:
         if not moves:
             return cause
         body = self._waits.together(*moves)
-        late = await supervise(body, self._waits, s, self._interrupt, None, times=self._interrupt.times + 1)
+        # Without the watches: axes go back also when the saver is gone.
+        late = await supervise(
+            body, self._waits, replace(s, watches=[]), self._interrupt, None, times=self._interrupt.times + 1
+        )
         if late is not None:
             cause = await self._attempt([("axes", self._stop_axes())], _first(cause, late))
         return cause

@@ -208,7 +208,9 @@ async def _come_home(
         for move in moves:
             move.close()
         return cause
-    error = await supervise(waits.together(*moves), waits, settings, interrupt, None, times=interrupt.times + 1)
+    # Without the watches: axes go back also when the saver is gone.
+    calm = replace(settings, watches=[])
+    error = await supervise(waits.together(*moves), waits, calm, interrupt, None, times=interrupt.times + 1)
     if error is not None:
         await settings.gate.stop()
     return cause or error
