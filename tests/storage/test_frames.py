@@ -291,13 +291,14 @@ def test_a_journal_gives_back_every_whole_record(records: list[tuple[int, int, i
     expected = [Record(k, *values) for k, values in enumerate(records)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "j"
-        journal = Journal(path, "cam", 7)
+        journal = Journal(path, spec(), 7, compressed=True)
         journal.append(expected)
         journal.close()
         data = path.read_bytes()
-        path.write_bytes(data[: len(data) - cut] if len(data) - cut >= 512 else data)
+        path.write_bytes(data[: len(data) - cut] if len(data) - cut >= 4096 else data)
         contents = read_journal(path)
 
-    kept = len(expected) if len(data) - cut < 512 else len(expected) - -(-cut // 40)
+    kept = len(expected) if len(data) - cut < 4096 else len(expected) - -(-cut // 40)
     assert contents is not None
-    assert (contents.channel, contents.first, list(contents.records)) == ("cam", 7, expected[:kept])
+    assert (contents.spec, contents.compressed, contents.first) == (spec(), True, 7)
+    assert list(contents.records) == expected[:kept]

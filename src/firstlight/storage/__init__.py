@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from firstlight.storage._links import rebuild_masters, write_dataset_links, write_masters
     from firstlight.storage._recover import Recovered, recover
     from firstlight.storage._references import reference_spec, references
+    from firstlight.storage._rescue import Rescued, rescue, unfinished
     from firstlight.storage._runsaver import RunSaver
     from firstlight.storage._scan import FileChannel, ScanFile, list_entries, open_scan
     from firstlight.storage._service import RunStatus, Saver, SaverStatus
@@ -33,6 +34,9 @@ _HOMES = {
     "recover": "_recover",
     "reference_spec": "_references",
     "references": "_references",
+    "Rescued": "_rescue",
+    "rescue": "_rescue",
+    "unfinished": "_rescue",
     "RunSaver": "_runsaver",
     "FileChannel": "_scan",
     "ScanFile": "_scan",
@@ -50,6 +54,7 @@ __all__ = [
     "Experiment",
     "FileChannel",
     "Recovered",
+    "Rescued",
     "Roots",
     "RunSaver",
     "RunStatus",
@@ -72,6 +77,8 @@ __all__ = [
     "reference_spec",
     "references",
     "require_space",
+    "rescue",
+    "unfinished",
     "write_dataset_links",
     "write_masters",
 ]

@@ -65,7 +65,7 @@ class FrameWriter:
         self._folder = folder
         self._per_file = frames_per_file or max(1, FILE_BYTES // max(1, spec.item_nbytes))
         folder.mkdir(parents=True, exist_ok=True)
-        self._done = [Part(p.file, dataset_path(spec.name), p.count) for p in salvage(folder, spec, compression)]
+        self._done = [Part(p.file, dataset_path(spec.name), p.count) for p in salvage(folder, spec)]
         self._records: list[Record] = []
         self._compressor: Compressor | None = None
         if compression != "none":
@@ -135,16 +135,16 @@ class FrameWriter:
     def _next_file(self) -> FrameFile:
         first = self.count
         taken = [number for _, number in frame_files(self._folder, self.spec.name)]
+        compressed = self._compressor is not None
         number = max(taken) + 1 if taken else 0
         while True:
             path = self._folder / f"{nexus_name(self.spec.name)}_{number:04d}.h5"
             try:
                 # The journal comes first, and claims the number: another channel's name may look the same.
-                self._journal = Journal(journal_path(path), self.spec.name, first)
+                self._journal = Journal(journal_path(path), self.spec, first, compressed=compressed)
                 break
             except FileExistsError:
                 number += 1
-        compressed = self._compressor is not None
         self._file = FrameFile(path, self.spec, compressed=compressed, compressor=self._compressor, pool=self._pool)
         self._records = []
         self._flushed = 0

@@ -1,6 +1,6 @@
 """The index beside a frame file: where in it each frame lies, written before the frame's memory is released.
 
-One line of JSON (padded to 512 bytes) says whose frames they are; then one record of 40 bytes a frame: number in the
+One line of JSON (padded to 4096 bytes) says what the frames are; then one record of 40 bytes a frame: number in the
 file, offset, bytes, checksum of the payload, checksum of the record. A record that was torn by a crash is recognised
 and ends the journal. The journal is only ever appended to.
 """
@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from firstlight.model import ChannelSpec
 from firstlight.storage._space import full
 
-_HEADER = 512
+_HEADER = 4096
 _RECORD = struct.Struct("<QQQQII")
 
 
@@ -46,12 +47,14 @@ class Record:
 class Contents:
     """What a journal says.
 
-    :param channel: whose frames its file holds.
+    :param spec: of the channel whose frames its file holds.
+    :param compressed: whether they are bitshuffle-LZ4.
     :param first: number in the run of the file's frame 0.
     :param records: of the file's frames 0, 1, 2 ...
     """
 
-    channel: str
+    spec: ChannelSpec
+    compressed: bool
     first: int
     records: Sequence[Record]
 
@@ -60,14 +63,18 @@ class Journal:
     """Writes one journal.
 
     :param path: created, must not exist.
-    :param channel: whose frames its file holds.
+    :param spec: of the channel whose frames its file holds.
+    :param compressed: whether they are bitshuffle-LZ4.
     :param first: number in the run of the file's frame 0.
     :raises FileExistsError: when it does exist.
     """
 
-    def __init__(self, path: Path, channel: str, first: int) -> None:
+    def __init__(self, path: Path, spec: ChannelSpec, first: int, *, compressed: bool) -> None:
         self.path = path
-        head = json.dumps({"format": "firstlight-frames", "version": 1, "channel": channel, "first": first}).encode()
+        described = {**spec.to_json(), "info": {}}  # which may be long, and is in the run's file
+        head = json.dumps(
+            {"format": "firstlight-frames", "version": 1, "spec": described, "compressed": compressed, "first": first}
+        ).encode()
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o666)
             _write(self._fd, head.ljust(_HEADER - 1) + b"\n")
@@ -97,8 +104,8 @@ def read_journal(path: Path) -> Contents | None:
         return None
     try:
         head = json.loads(data[:_HEADER])
-        channel, first = str(head["channel"]), int(head["first"])
-    except (ValueError, KeyError, TypeError):
+        spec, compressed, first = ChannelSpec.from_json(head["spec"]), bool(head["compressed"]), int(head["first"])
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
     records: list[Record] = []
     for at in range(_HEADER, len(data) - _RECORD.size + 1, _RECORD.size):
@@ -106,7 +113,7 @@ def read_journal(path: Path) -> Contents | None:
         if own != zlib.crc32(data[at : at + 32]) or frame != len(records):
             break
         records.append(Record(frame, offset, nbytes, check))
-    return Contents(channel, first, records)
+    return Contents(spec, compressed, first, records)
 
 
 def _write(fd: int, data: bytes) -> None:

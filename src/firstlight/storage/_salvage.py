@@ -25,10 +25,9 @@ class Salvaged:
     count: int
 
 
-def salvage(folder: Path, spec: ChannelSpec, compression: str = "none") -> list[Salvaged]:
+def salvage(folder: Path, spec: ChannelSpec) -> list[Salvaged]:
     """Bring the frame files of a channel into order.
 
-    :param compression: of the frames, as they were written.
     :return: the files, in order, without gap from frame 0.
     :raises DataError: when a payload on the disk is not what its journal says.
     """
@@ -37,9 +36,13 @@ def salvage(folder: Path, spec: ChannelSpec, compression: str = "none") -> list[
     for path, _ in frame_files(folder, spec.name):
         journal = journal_path(path)
         if not journal.exists():
-            continue  # not ours: the journals of a run stay until all of it is closed
+            count = _closed(path, spec)
+            if count:
+                found.append(Salvaged(path.name, count))
+                total += count
+            continue
         contents = read_journal(journal)
-        if contents is not None and contents.channel != spec.name:
+        if contents is not None and contents.spec.name != spec.name:
             continue
         if contents is None or not contents.records:
             path.unlink(missing_ok=True)
@@ -51,7 +54,7 @@ def salvage(folder: Path, spec: ChannelSpec, compression: str = "none") -> list[
                 hint="A frame file of this run was removed or renamed.",
             )
         if not _agrees(path, spec, contents.records):
-            _rebuild(path, journal, spec, contents, compression)
+            _rebuild(path, journal, spec, contents)
         found.append(Salvaged(path.name, len(contents.records)))
         total += len(contents.records)
     return found
@@ -72,6 +75,14 @@ def verify(path: Path, spec: ChannelSpec, records: Sequence[Record]) -> None:
         raise DataError(f"{path} was closed but does not hold the frames of its journal.")
 
 
+def _closed(path: Path, spec: ChannelSpec) -> int:
+    """Frames in a file whose journal is gone: it was closed and verified before. None in a file that is not ours."""
+    try:
+        return len(frame_records(path, spec))
+    except (OSError, KeyError, RuntimeError, ValueError):
+        return 0
+
+
 def _agrees(path: Path, spec: ChannelSpec, records: Sequence[Record]) -> bool:
     try:
         found = frame_records(path, spec)
@@ -84,14 +95,14 @@ def _agrees(path: Path, spec: ChannelSpec, records: Sequence[Record]) -> bool:
     return [(r.nbytes, r.check) for r in found] == [(r.nbytes, r.check) for r in records]
 
 
-def _rebuild(path: Path, journal: Path, spec: ChannelSpec, contents: Contents, compression: str) -> None:
+def _rebuild(path: Path, journal: Path, spec: ChannelSpec, contents: Contents) -> None:
     beside = path.with_name(f".{path.stem}.rebuilt.h5")
     beside_journal = path.with_name(f".{path.stem}.rebuilt.journal")
     beside.unlink(missing_ok=True)
     beside_journal.unlink(missing_ok=True)
     try:
-        records = _copy(path, beside, spec, contents.records, compression != "none")
-        new_journal = Journal(beside_journal, spec.name, contents.first)
+        records = _copy(path, beside, spec, contents.records, contents.compressed)
+        new_journal = Journal(beside_journal, spec, contents.first, compressed=contents.compressed)
         new_journal.append(records)
         new_journal.close()
         verify(beside, spec, records)
