@@ -52,15 +52,16 @@ def samples() -> list[Row]:
 def frames() -> list[Row]:
     """``buffer.frames``: uint16 frames of 8 MiB through a ring of 16, every page touched by another process, bytes/s.
 
-    The peer copies the same frame into warm memory as often, in one process.
+    The peer copies the same frame as often into as many warm frames as the ring has slots, in one process. (Into one
+    and the same frame, which then stays in the processor's cache, a copy is up to three times faster.)
     """
     source = np.ones(FRAME, np.uint16)
-    target = np.zeros(FRAME, np.uint16)
+    targets = np.zeros((SLOTS, *FRAME), np.uint16)
 
     def memcpy() -> float:
         began = time.perf_counter()
-        for _ in range(FRAMES):
-            np.copyto(target, source)
+        for k in range(FRAMES):
+            np.copyto(targets[k % SLOTS], source)
         return FRAMES * source.nbytes / (time.perf_counter() - began)
 
     with _producer() as producer:

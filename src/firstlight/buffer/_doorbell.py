@@ -25,6 +25,12 @@ from firstlight.buffer._words import Fence, halves, words
 NAP = 0.05
 """Longest single wait (s)."""
 
+BUSY = 0.25e-3
+"""A waiter that was woken less than this ago (s) is woken too often, at its own cost and the producer's."""
+
+PAUSE = 0.1e-3
+"""Seconds that such a waiter sleeps before it asks to be woken again: the next look finds more."""
+
 _FUTEX, _FUTEX_WAITV = 202, 449  # system call numbers of x86-64
 _WAIT, _WAKE = 0, 1
 _EVERYBODY = 0x7FFFFFFF
@@ -52,6 +58,7 @@ class Doorbell:
         # A count, because its steps are atomic between threads.
         self._values = itertools.count(SystemRandom().getrandbits(32))
         self._fence = Fence()
+        self._woken = float("-inf")
 
     def ring(self) -> None:
         """Wake everybody who waits."""
@@ -95,13 +102,22 @@ class Doorbell:
         :param timeout: seconds; 0 only looks.
         :return: whether it holds.
         """
-        deadline = time.monotonic() + timeout
-        while not condition():
+        if condition():
+            return True
+        now = time.monotonic()
+        deadline = now + timeout
+        woken = self._woken
+        while now < deadline:
+            if now - woken < BUSY:
+                time.sleep(min(PAUSE, deadline - now))
             value = self.arm()
             if condition():
-                return True
-            left = deadline - time.monotonic()
-            if left <= 0.0:
-                return False
-            self.sleep(value, left)
+                break
+            self.sleep(value, deadline - time.monotonic())
+            now = woken = time.monotonic()
+            if condition():
+                break
+        else:
+            return False
+        self._woken = time.monotonic()
         return True

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 
-from firstlight.buffer._doorbell import NAP, Doorbell, Timespec
+from firstlight.buffer._doorbell import BUSY, NAP, PAUSE, Doorbell, Timespec
 from firstlight.buffer._mapping import libc
 
 _FUTEX_WAITV, _FUTEX, _WAKE = 449, 202, 1
@@ -137,8 +137,11 @@ class Waiter:
             nudged = set(followers)
             started = time.monotonic()
             self._sleep(control, bells, values)
-            if time.monotonic() - started >= NAP * 0.9:
+            slept = time.monotonic() - started
+            if slept >= NAP * 0.9:
                 values = {}  # a wake-up may have been lost: let everybody look
+            elif slept < BUSY and self._control.value == control:
+                time.sleep(PAUSE)  # bells ring faster than anybody needs to know
 
     def _sleep(self, control: int, bells: dict[int, Doorbell], values: dict[int, int]) -> None:
         if self._most == 1:
