@@ -40,7 +40,7 @@ def _frames(images: np.ndarray, folder: Path) -> tuple[list[float], str, list[fl
     from firstlight.storage._frames import FrameWriter
 
     spec = ChannelSpec("cam", "<u2", FRAME, kind=ChannelKind.RING, role=ChannelRole.FRAME)
-    nbytes = FRAMES * images[0].nbytes
+    nbytes: int = FRAMES * images[0].nbytes
 
     def ours() -> float:
         target = folder / "scan"
