@@ -169,6 +169,14 @@ class ColumnReader:
 
         :raises IndexNoLongerThere: when the run was removed meanwhile.
         """
+        part = self._geometry.part_of(start)
+        array, segment = self._parts.get(part) or self._open(part)
+        first = start - self._geometry.start(part)
+        inside = array[first : first + stop - start]
+        if len(inside) == stop - start:
+            whole: NDArray[Any] = inside.copy()
+            if segment is None or segment.epoch == self._epoch:
+                return whole
         result: NDArray[Any] = np.empty((stop - start, *self._shape), self._dtype)
         done = start
         while done < stop:

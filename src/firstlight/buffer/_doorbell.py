@@ -25,8 +25,8 @@ from firstlight.buffer._words import Fence, halves, words
 NAP = 0.05
 """Longest single wait (s)."""
 
-BUSY = 0.25e-3
-"""A waiter that was woken less than this ago (s) is woken too often, at its own cost and the producer's."""
+BUSY = 0.5e-3
+"""A waiter that is woken twice within this time (s) is woken too often, at its own cost and the producer's."""
 
 PAUSE = 0.1e-3
 """Seconds that such a waiter sleeps before it asks to be woken again: the next look finds more."""
@@ -40,6 +40,9 @@ class Timespec(ctypes.Structure):
     """``struct timespec``."""
 
     _fields_ = [("seconds", ctypes.c_int64), ("nanoseconds", ctypes.c_int64)]
+
+
+_NAP = ctypes.byref(Timespec(0, int(NAP * 1e9)))
 
 
 class Doorbell:
@@ -58,14 +61,17 @@ class Doorbell:
         # A count, because its steps are atomic between threads.
         self._values = itertools.count(SystemRandom().getrandbits(32))
         self._fence = Fence()
+        self._syscall = libc().syscall
+        self._target = ctypes.c_void_p(self.address)
         self._woken = float("-inf")
+        self._often = False
 
     def ring(self) -> None:
         """Wake everybody who waits."""
         # The flag first: a waiter that sets it after this store either sees the new bell or is woken.
         self.flag[0] = 0
         self._bell[0] = next(self._values) & 0xFFFFFFFF
-        libc().syscall(_FUTEX, ctypes.c_void_p(self.address), _WAKE, _EVERYBODY, None, None, 0)
+        self._syscall(_FUTEX, self._target, _WAKE, _EVERYBODY, None, None, 0)
 
     def answer(self) -> None:
         """Ring if somebody waits: what a producer does after a commit."""
@@ -87,11 +93,8 @@ class Doorbell:
 
     def sleep(self, value: int, timeout: float) -> None:
         """Return when the bell is no longer ``value``, after ``timeout`` seconds, or at a signal."""
-        nap = Timespec(0, int(max(0.0, min(timeout, NAP)) * 1e9))
-        result = libc().syscall(
-            _FUTEX, ctypes.c_void_p(self.address), _WAIT, ctypes.c_uint32(value), ctypes.byref(nap), None, 0
-        )
-        if result == -1:
+        nap = _NAP if timeout >= NAP else ctypes.byref(Timespec(0, int(max(0.0, timeout) * 1e9)))
+        if self._syscall(_FUTEX, self._target, _WAIT, ctypes.c_uint32(value), nap, None, 0) == -1:
             code = ctypes.get_errno()
             if code not in (errno.EAGAIN, errno.ETIMEDOUT, errno.EINTR):
                 raise OSError(code, os.strerror(code))
@@ -106,18 +109,16 @@ class Doorbell:
             return True
         now = time.monotonic()
         deadline = now + timeout
-        woken = self._woken
         while now < deadline:
-            if now - woken < BUSY:
+            if self._often:
                 time.sleep(min(PAUSE, deadline - now))
             value = self.arm()
             if condition():
-                break
-            self.sleep(value, deadline - time.monotonic())
-            now = woken = time.monotonic()
+                return True
+            self.sleep(value, deadline - now)
+            now = time.monotonic()
+            self._often = now - self._woken < BUSY
+            self._woken = now
             if condition():
-                break
-        else:
-            return False
-        self._woken = time.monotonic()
-        return True
+                return True
+        return False

@@ -140,7 +140,7 @@ class Waiter:
             slept = time.monotonic() - started
             if slept >= NAP * 0.9:
                 values = {}  # a wake-up may have been lost: let everybody look
-            elif slept < BUSY and self._control.value == control:
+            elif slept < BUSY / 2 and self._control.value == control:
                 time.sleep(PAUSE)  # bells ring faster than anybody needs to know
 
     def _sleep(self, control: int, bells: dict[int, Doorbell], values: dict[int, int]) -> None:
