@@ -52,7 +52,7 @@ def _frames(images: np.ndarray, folder: Path) -> tuple[list[float], str, list[fl
         took = time.perf_counter() - began
         writer.close()
         shutil.rmtree(target)
-        return nbytes / took
+        return float(nbytes / took)
 
     def raw() -> float:
         path = folder / "raw"
@@ -63,7 +63,7 @@ def _frames(images: np.ndarray, folder: Path) -> tuple[list[float], str, list[fl
         took = time.perf_counter() - began
         os.close(fd)
         path.unlink()
-        return nbytes / took
+        return float(nbytes / took)
 
     mine, theirs = alternate(ours, raw, pairs=2 * PAIRS)
     return mine, "raw pwrite", theirs

@@ -155,8 +155,8 @@ def one_run(
     for _ in range(shots // 2):
         if not closed(buffer, run.key):
             firing.shoot(dice.choice(ENDING), dice.randrange(1, 4), lambda: None, seed=dice.randrange(2**30))
-    recover(buffer, QUICK)
-    assert closed(buffer, run.key)
+    outcomes = recover(buffer, QUICK)
+    assert closed(buffer, run.key), outcomes
     with open_scan(dataset.scan_file(number)) as scan:
         run.check(scan)
     return run, number

@@ -16,7 +16,7 @@ import numpy as np
 from firstlight import __version__
 from firstlight.model import EndReason, PlotHint, Quantity, RunEnd, RunInfo, Saving
 from firstlight.storage._places import Place
-from firstlight.storage._tree import TEXT, write_text, write_tree
+from firstlight.storage._tree import TEXT, make_group, rewrite_text, write_attribute, write_text, write_tree
 
 STARTING, RUNNING, SUCCEEDED, FAILED = "STARTING", "RUNNING", "SUCCEEDED", "FAILED"
 
@@ -41,39 +41,35 @@ def create_entry(file: h5py.File, saving: Saving, info: RunInfo, key: str) -> h5
     :param key: of the run in the buffer.
     """
     name = f"{saving.number}.1"
-    file.attrs.update(
-        {
-            "NX_class": "NXroot",
-            "creator": "Firstlight",
-            "creator_version": __version__,
-            "HDF5_Version": h5py.version.hdf5_version,
-            "h5py_version": h5py.version.version,
-            "file_time": iso(info.start_epoch),
-            "file_name": saving.file,
-            "default": name,
-        }
-    )
-    entry = file.create_group(name)
-    entry.attrs["NX_class"] = "NXentry"
+    root = {
+        "NX_class": "NXroot",
+        "creator": "Firstlight",
+        "creator_version": __version__,
+        "HDF5_Version": h5py.version.hdf5_version,
+        "h5py_version": h5py.version.version,
+        "file_time": iso(info.start_epoch),
+        "file_name": saving.file,
+        "default": name,
+    }
+    for attribute, value in root.items():
+        write_attribute(file, attribute, value)
+    entry = make_group(file, name, "NXentry")
     write_text(entry, "title", info.title)
     write_text(entry, "start_time", iso(info.start_epoch))
     write_text(entry, "experiment_identifier", saving.proposal)
     write_text(entry, "entry_identifier", key)
     _write_parameters(entry, info)
-    instrument = entry.create_group("instrument")
-    instrument.attrs["NX_class"] = "NXinstrument"
-    write_text(instrument, "name", saving.beamline).attrs["short_name"] = saving.beamline
+    instrument = make_group(entry, "instrument", "NXinstrument")
+    write_attribute(write_text(instrument, "name", saving.beamline), "short_name", saving.beamline)
     for suffix in ("", "_start"):
         write_positions(instrument, "positioners" + suffix, info.positioners)
-    entry.create_group("measurement").attrs["NX_class"] = "NXcollection"
+    make_group(entry, "measurement", "NXcollection")
     _write_metadata(entry, saving, info)
-    own = entry.create_group(OWN)
-    own.attrs["NX_class"] = "NXcollection"
+    own = make_group(entry, OWN, "NXcollection")
     write_text(own, "key", key)
     write_text(own, "info", info.model_dump_json())
     own.create_dataset("channels", shape=(0,), maxshape=(None,), dtype=TEXT, chunks=(16,))
-    note = entry.create_group("writer")
-    note.attrs["NX_class"] = "NXnote"
+    note = make_group(entry, "writer", "NXnote")
     write_text(note, "author", f"Firstlight {__version__}")
     write_status(entry, STARTING)
     return entry
@@ -82,12 +78,9 @@ def create_entry(file: h5py.File, saving: Saving, info: RunInfo, key: str) -> h5
 def write_status(entry: h5py.Group, status: str) -> None:
     """Set ``writer/status``, on which blissdata's reader decides whether to wait for more."""
     note = entry["writer"]
-    if "status" in note:
-        note["status"][()] = status
-        note["date"][()] = iso(dt.datetime.now(dt.UTC).timestamp())
-    else:
-        write_text(note, "status", status)
-        write_text(note, "date", iso(dt.datetime.now(dt.UTC).timestamp()))
+    write = rewrite_text if "status" in note else write_text
+    write(note, "status", status)
+    write(note, "date", iso(dt.datetime.now(dt.UTC).timestamp()))
 
 
 def finish_entry(entry: h5py.Group, end: RunEnd, seals: Mapping[str, str], *, status: str = SUCCEEDED) -> None:
@@ -114,7 +107,7 @@ def write_positions(instrument: h5py.Group, name: str, positions: Mapping[str, Q
         tree[axis] = quantity.value
         if quantity.unit:
             tree[f"{axis}@units"] = quantity.unit
-    write_tree(instrument.require_group(name), tree)
+    write_tree(make_group(instrument, name, "NXcollection"), tree)
 
 
 def write_devices(instrument: h5py.Group, groups: Mapping[str, str], info: RunInfo) -> None:
@@ -132,7 +125,7 @@ def write_camera(group: h5py.Group, info: RunInfo, details: Mapping[str, Any]) -
     tree: dict[str, Any] = {"acq_nb_frames": info.npoints or 0}
     if exposure is not None:
         tree |= {"acq_expo_time": float(exposure), "acq_expo_time@units": "s"}
-    write_tree(group.require_group("acq_parameters"), tree)
+    write_tree(make_group(group, "acq_parameters", "NXcollection"), tree)
 
 
 def write_plots(entry: h5py.Group, info: RunInfo, places: Mapping[str, Place]) -> None:
@@ -155,7 +148,7 @@ def write_plots(entry: h5py.Group, info: RunInfo, places: Mapping[str, Place]) -
             group[link] = h5py.SoftLink(f"{entry.name}/measurement/{link}")
         made = True
     if made:
-        entry.attrs["default"] = "plotselect"
+        write_attribute(entry, "default", "plotselect")
 
 
 def write_grid(entry: h5py.Group, info: RunInfo, places: Mapping[str, Place]) -> None:
@@ -186,13 +179,12 @@ def write_grid(entry: h5py.Group, info: RunInfo, places: Mapping[str, Place]) ->
 
 
 def _data_group(entry: h5py.Group, name: str, signals: list[str], axes: list[str]) -> h5py.Group:
-    group = entry.create_group(name)
-    group.attrs["NX_class"] = "NXdata"
-    group.attrs["signal"] = signals[0]
+    group = make_group(entry, name, "NXdata")
+    write_attribute(group, "signal", signals[0])
     if signals[1:]:
-        group.attrs.create("auxiliary_signals", signals[1:], dtype=TEXT)
+        write_attribute(group, "auxiliary_signals", signals[1:])
     if axes:
-        group.attrs.create("axes", axes, dtype=TEXT)
+        write_attribute(group, "axes", axes)
     return group
 
 
@@ -207,17 +199,17 @@ def _write_parameters(entry: h5py.Group, info: RunInfo) -> None:
         tree["shape"] = list(info.shape)
     if info.parent:
         tree["parent"] = info.parent
-    write_tree(entry.create_group("scan_parameters"), {**info.parameters, **tree}, nx_class="NXparameters")
+    write_tree(make_group(entry, "scan_parameters", "NXparameters"), {**info.parameters, **tree})
 
 
 def _write_metadata(entry: h5py.Group, saving: Saving, info: RunInfo) -> None:
     metadata = dict(info.metadata)
     sample = metadata.pop("sample", None)
     tree = {"name": saving.sample, **(sample if isinstance(sample, Mapping) else {})}
-    write_tree(entry.create_group("sample"), tree, nx_class="NXsample")
+    write_tree(make_group(entry, "sample", "NXsample"), tree)
     # nxtomomill takes what a run is in a tomography from here.
     key = metadata.pop("image_key", info.parameters.get("image_key"))
     if key is not None:
-        write_tree(entry.require_group("technique"), {"image_key": key})
+        write_tree(make_group(entry, "technique", "NXcollection"), {"image_key": key})
     own = {(f"user_{name}" if name in _OURS else name): value for name, value in metadata.items()}
     write_tree(entry, own)

@@ -31,7 +31,7 @@ from firstlight.storage._digest import digest
 from firstlight.storage._journal import Record
 from firstlight.storage._space import full
 from firstlight.storage._stop import abandon
-from firstlight.storage._tree import TEXT, nexus_name
+from firstlight.storage._tree import make_group, nexus_name, write_attribute
 
 _ALIGNMENT = 4096
 
@@ -155,20 +155,18 @@ class FrameFile:
     def _create(self, spec: ChannelSpec) -> h5py.h5d.DatasetID:
         name = nexus_name(spec.name)
         file = self._file
-        file.attrs.update({"NX_class": "NXroot", "creator": "Firstlight", "default": "entry_0000"})
-        entry = file.create_group("entry_0000")
-        entry.attrs.update({"NX_class": "NXentry", "default": "measurement"})
-        instrument = entry.create_group("instrument")
-        instrument.attrs["NX_class"] = "NXinstrument"
-        detector = instrument.create_group(name)
-        detector.attrs["NX_class"] = "NXdetector"
-        measurement = entry.create_group("measurement")
-        measurement.attrs.update({"NX_class": "NXdata", "signal": "data"})
+        for item, value in (("NX_class", "NXroot"), ("creator", "Firstlight"), ("default", "entry_0000")):
+            write_attribute(file, item, value)
+        entry = make_group(file, "entry_0000", "NXentry")
+        write_attribute(entry, "default", "measurement")
+        detector = make_group(make_group(entry, "instrument", "NXinstrument"), name, "NXdetector")
+        measurement = make_group(entry, "measurement", "NXdata")
+        write_attribute(measurement, "signal", "data")
         dataset = self._create_dataset(detector, spec)
         high = h5py.Dataset(dataset)
-        high.attrs["interpretation"] = "image"
+        write_attribute(high, "interpretation", "image")
         if spec.unit:
-            high.attrs.create("units", spec.unit, dtype=TEXT)
+            write_attribute(high, "units", spec.unit)
         measurement["data"] = h5py.SoftLink(dataset_path(spec.name))
         return dataset
 

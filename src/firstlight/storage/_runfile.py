@@ -35,7 +35,7 @@ from firstlight.storage._places import Place, Places
 from firstlight.storage._references import extend_parts
 from firstlight.storage._space import full
 from firstlight.storage._stop import abandon
-from firstlight.storage._tree import TEXT
+from firstlight.storage._tree import as_text, make_group, write_attribute
 from firstlight.storage._virtual import link_frames
 
 
@@ -50,6 +50,8 @@ class RunFile:
 
     def __init__(self, saving: Saving, info: RunInfo, key: str, *, file: h5py.File | None = None) -> None:
         self.path = Path(saving.file)
+        self.name = f"{saving.number}.1"
+        """Of the entry."""
         self.info = info
         self._hidden = self.path.with_name(f".{self.path.stem}.writing.h5")
         self._places = Places(info)
@@ -65,6 +67,9 @@ class RunFile:
             self.entry: h5py.Group = create_entry(self._file, saving, info, key)
             groups = {device: self._places.group(device) for device in info.devices}
             write_devices(self.entry["instrument"], groups, info)
+            self._instrument: h5py.Group = self.entry["instrument"]
+            self._measurement: h5py.Group = self.entry["measurement"]
+            self._groups: dict[str, h5py.Group] = {}
             self._times = Column(self.entry[OWN], "times", np.dtype("<f8"), (3,), 256)
 
     def _create(self) -> h5py.File:
@@ -90,9 +95,7 @@ class RunFile:
         """
         with self._guarded():
             place = self._places.place(spec)
-            group = self.entry["instrument"].require_group(place.group)
-            if group.attrs.get("NX_class", "NXcollection") == "NXcollection":
-                group.attrs["NX_class"] = place.nx_class
+            group = self._group(place)
             made = ChannelFile(self, len(self._channels), spec, place, group, rate)
             self._placed[spec.name] = place
             self._channels[spec.name] = made
@@ -144,14 +147,22 @@ class RunFile:
             with contextlib.suppress(OSError):
                 self._hidden.unlink(missing_ok=True)
 
+    def _group(self, place: Place) -> h5py.Group:
+        if place.group in self._groups:
+            return self._groups[place.group]
+        group = make_group(self._instrument, place.group, place.nx_class)
+        if as_text(group.attrs["NX_class"]) == "NXcollection":  # it was made for the device's settings
+            write_attribute(group, "NX_class", place.nx_class)
+        self._groups[place.group] = group
+        return group
+
     def _link(self, place: Place, spec: ChannelSpec) -> None:
-        base = f"{self.entry.name}/{place.path}"
-        measurement = self.entry["measurement"]
-        measurement[place.link] = h5py.SoftLink(base)
+        base = f"/{self.name}/{place.path}"
+        self._measurement[place.link] = h5py.SoftLink(base)
         if spec.kind is ChannelKind.RAGGED:
-            measurement[f"{place.link}_offsets"] = h5py.SoftLink(f"{base}_offsets")
+            self._measurement[f"{place.link}_offsets"] = h5py.SoftLink(f"{base}_offsets")
         if place.positioner:
-            positioners = self.entry["instrument/positioners"]
+            positioners = self._instrument["positioners"]
             if place.positioner in positioners:
                 del positioners[place.positioner]
             positioners[place.positioner] = h5py.SoftLink(base)
@@ -194,7 +205,7 @@ class ChannelFile:
                 group, f"{place.name}_offsets", np.dtype("<i8"), (), chunk_items(8, rate=rate, expected=None)
             )
             offsets.append(np.zeros(1, dtype=np.int64))
-            values.dataset.attrs.create("offsets", f"{place.name}_offsets", dtype=TEXT)
+            write_attribute(values.dataset, "offsets", f"{place.name}_offsets")
             self._columns = [values, offsets]
         else:
             name = f"{place.name}_references" if spec.kind is ChannelKind.REFERENCE else place.name
@@ -252,11 +263,11 @@ class ChannelFile:
     def _describe(self, dataset: h5py.Dataset) -> None:
         spec = self.spec
         if spec.unit:
-            dataset.attrs.create("units", spec.unit, dtype=TEXT)
+            write_attribute(dataset, "units", spec.unit)
         kinds = {ChannelKind.RING: "image", ChannelKind.REFERENCE: "image"}
         interpretation = kinds.get(spec.kind) or {1: "spectrum", 2: "image"}.get(len(spec.shape))
         if interpretation and spec.kind is not ChannelKind.RAGGED:
-            dataset.attrs.create("interpretation", interpretation, dtype=TEXT)
+            write_attribute(dataset, "interpretation", interpretation)
 
 
 @contextlib.contextmanager

@@ -268,9 +268,9 @@ def _verify(file: RunFile, counts: dict[str, int]) -> None:
 
     :raises DataError: when that is not what was put in.
     """
-    from firstlight.storage._scan import open_scan
+    from firstlight.storage._scan import ScanFile
 
-    with open_scan(file.path) as scan:
+    with ScanFile(file.path, file.name) as scan:
         for name, count in counts.items():
             channel = scan.channel(name)
             if channel is None or channel.count != count or not channel.sealed:
