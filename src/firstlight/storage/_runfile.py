@@ -193,7 +193,8 @@ class ChannelFile:
         self._run = run
         self._index = index
         self._group = group
-        self._parts: Sequence[Part] | None = None
+        self._parts: Sequence[Part] = ()
+        self._mapping: tuple[Part | str, ...] | None = None
         self._columns: list[Column] = []
         self._end = 0
         dtype = np.dtype(spec.dtype)
@@ -221,7 +222,7 @@ class ChannelFile:
     def count(self) -> int:
         """Items in the file (of frames: those linked)."""
         if self.spec.kind is ChannelKind.RING:
-            return sum(p.count for p in self._parts or ())
+            return sum(p.count for p in self._parts)
         return self._columns[-1].count - (1 if self.spec.kind is ChannelKind.RAGGED else 0)
 
     def append(self, items: NDArray[Any] | Ragged, time: float) -> None:
@@ -247,12 +248,16 @@ class ChannelFile:
         :param time: when the newest frame was acknowledged (s, monotonic).
         :param final: whether the files of the parts are closed.
         """
-        if self._parts is not None and list(parts) == list(self._parts) and not final:
-            return
+        before = sum(p.count for p in self._parts)
         self._parts = list(parts)
-        with _guarded(self._run.path):
-            self._describe(link_frames(self._group, self.place.name, self.spec, parts, whole=final))
-        if time is not None:
+        # The last file of a ring's frames grows without being linked again.
+        grows = self.spec.kind is ChannelKind.RING and bool(parts)
+        mapping: tuple[Part | str, ...] = (*parts[:-1], parts[-1].file) if grows else tuple(parts)
+        if final or mapping != self._mapping:
+            self._mapping = mapping
+            with _guarded(self._run.path):
+                self._describe(link_frames(self._group, self.place.name, self.spec, parts, final=final))
+        if time is not None and sum(p.count for p in parts) > before:
             self._run.note(self._index, self.count, time)
 
     def sync(self) -> None:

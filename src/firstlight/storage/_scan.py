@@ -373,8 +373,8 @@ def _open(path: Path) -> h5py.File:
 
 
 def _length(group: h5py.Group, path: str) -> int:
-    dataset = group.get(path)
-    return int(dataset.shape[0]) if isinstance(dataset, h5py.Dataset) and dataset.ndim else 0
+    # A channel in the table has its dataset: where it can not be found, the file is being written at this instant.
+    return int(group[path].shape[0])
 
 
 def _is_entry(file: h5py.File, name: str) -> bool:
