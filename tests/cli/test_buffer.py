@@ -82,9 +82,18 @@ def test_a_run_is_found_by_key_part_or_place(main: Main, capsys: Capture, run: R
     assert "reader saver: not running" in text
 
 
+def test_a_part_of_a_key_may_be_all_digits(
+    main: Main, capsys: Capture, buffer: Buffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firstlight.buffer._buffer._key", lambda info: "20260101T000000-ct-00123456")
+    with buffer.create_run(RunInfo(name="ct", title="ct 1", start_epoch=1.7e9)):
+        assert main("buffer", "show", "123456") == 0
+    assert "ct 1" in capsys.readouterr().out
+
+
 def test_a_run_that_is_not_there_is_refused(refused: Refused, run: RunWriter) -> None:
     assert "error: The buffer holds no run 'ascan'.\nhint: List the runs" in refused("buffer", "show", "ascan")
-    assert "error: The buffer holds 1 run, so there is no 5." in refused("buffer", "show", "5")
+    assert "error: The buffer holds 1 run, so there is no 99999999." in refused("buffer", "show", "99999999")
 
 
 def test_a_part_of_two_keys_is_ambiguous(refused: Refused, buffer: Buffer, run: RunWriter) -> None:

@@ -126,18 +126,17 @@ def _find(buffer: Buffer | None, wanted: str) -> RunDetails:
     hint = "List the runs with: firstlight buffer ls"
     if buffer is None or not keys:
         raise NotFound("The buffer holds no run.", hint="Runs in files are listed with: firstlight ls FOLDER")
-    try:
-        key = keys[int(wanted)] if wanted.lstrip("-").isdigit() and wanted not in keys else None
-    except IndexError:
-        raise NotFound(f"The buffer holds {plural(len(keys), 'run')}, so there is no {wanted}.", hint=hint) from None
-    if key is None:
-        matching = [wanted] if wanted in keys else [k for k in keys if wanted in k]
-        if not matching:
-            raise NotFound(f"The buffer holds no run {wanted!r}.", hint=hint)
-        if len(matching) > 1:
-            raise InvalidInput(f"{wanted!r} could be {' or '.join(matching[:4])}.", hint="Give more of the key.")
-        key = matching[0]
-    return buffer.show(key)
+    place = int(wanted) if wanted.removeprefix("-").isdigit() else None
+    if wanted not in keys and place is not None and -len(keys) <= place < len(keys):
+        return buffer.show(keys[place])
+    # Parts of keys may be all digits, too.
+    matching = [wanted] if wanted in keys else [key for key in keys if wanted in key]
+    if not matching:
+        found = f"holds {plural(len(keys), 'run')}, so there is no {wanted}" if place else f"holds no run {wanted!r}"
+        raise NotFound(f"The buffer {found}.", hint=hint)
+    if len(matching) > 1:
+        raise InvalidInput(f"{wanted!r} could be {' or '.join(matching[:4])}.", hint="Give more of the key.")
+    return buffer.show(matching[0])
 
 
 def _state(run: RunSummary) -> str:
