@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from firstlight.buffer import Buffer, RunReader, RunWriter, _mapping
+from firstlight.buffer import Buffer, LogWriter, RunReader, RunWriter, _mapping
 from firstlight.buffer._blocks import RESOLUTION
 from firstlight.buffer._column import LARGEST, Geometry
 from firstlight.model import (
@@ -245,6 +247,49 @@ def test_a_full_memory_continues_on_disk_and_a_full_disk_is_a_clear_error(
     monkeypatch.setattr(_mapping, "allocate", real)
     assert log.append(np.zeros(1_000_000)) == 1_030_000
     assert read(reader, "x", 29_999, 30_001).tolist() == [29_999.0, 0.0]
+
+
+def test_an_append_that_failed_half_way_can_be_repeated(
+    run: RunWriter, reader: RunReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = run.create_log(ChannelSpec("x"))
+    log.append(np.arange(100.0))
+    left = [2]
+    real = _mapping.allocate
+
+    def refuse_the_third(fd: int, size: int) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "full")
+        real(fd, size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_mapping, "allocate", refuse_the_third)
+        with pytest.raises(StorageFull):
+            log.append(np.full(1_000_000, -1.0))
+        assert log.append(np.arange(100.0, 5000.0)) == 5000
+    assert log.append(np.arange(5000.0, 500_000.0)) == 500_000
+    np.testing.assert_array_equal(read(reader, "x", 0, 500_000), np.arange(500_000.0))
+
+
+def test_an_append_overtaken_by_a_seal_is_not_acknowledged(buffer: Buffer, info: RunInfo) -> None:
+    sealing: list[LogWriter] = []
+
+    def now() -> float:
+        # Between the beginning and the end of an append, as another thread would.
+        for log in sealing:
+            sealing.clear()
+            log.seal("aborted")
+        return time.monotonic()
+
+    with Buffer(buffer.root, now=now).create_run(info) as run:
+        appends: list[Callable[[LogWriter], int]] = [lambda x: x.append_one(1.0), lambda x: x.append(np.ones(3))]
+        for append in appends:
+            log = run.create_log(ChannelSpec(f"x{len(buffer.run(run.key).channels)}"))
+            assert append(log) > 0
+            sealing.append(log)
+            with pytest.raises(Conflict, match="aborted"):
+                append(log)
 
 
 def test_a_reader_of_a_removed_run_never_sees_the_memory_of_another(buffer: Buffer, info: RunInfo) -> None:

@@ -257,6 +257,10 @@ def test_dropped_frames_are_recorded_as_missing_and_read_as_fill(
         with saver.view("cam", 4, 13) as view:
             assert numbers(view) == [65535]
     assert channel.first == 2
+    with reader.retain("saver") as saver:
+        saver.release("cam", 6)
+        ring.append(frame(13, 2))
+    assert channel.first == 4  # what is missing is there, as fill
 
 
 def test_degrading_keeps_fewer_frames_the_fuller_the_ring(run: RunWriter, other: Buffer, frames: ChannelSpec) -> None:

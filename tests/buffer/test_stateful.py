@@ -74,14 +74,16 @@ class Machine(RuleBasedStateMachine):
         self.patch = mock.patch.object(_mapping, "allocate", self.allocate)
         self.patch.start()
         self.real_allocate = self.patch.temp_original
-        self.full = False
+        self.left: int | None = None  # allocations that succeed before the memory is full
         self.sealed = False
         self.retained: dict[str, RetainingReader] = {}
         self.released = dict.fromkeys(READERS, 0)
 
     def allocate(self, fd: int, size: int) -> None:
-        if self.full:
-            raise OSError(errno.ENOSPC, "full")
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                raise OSError(errno.ENOSPC, "full")
         self.real_allocate(fd, size)
 
     def open(self, *, readers: tuple[str, ...] = READERS, spill_limit: int | None = None) -> None:
@@ -99,7 +101,7 @@ class Machine(RuleBasedStateMachine):
         raise NotImplementedError
 
     def teardown(self) -> None:
-        self.full = False
+        self.left = None
         if hasattr(self, "run"):
             for reader in self.retained.values():
                 reader.close()
@@ -208,7 +210,7 @@ class Logs(Machine):
     def check(self, values: NDArray[Any] | Ragged, start: int) -> None:
         np.testing.assert_array_equal(np.asarray(values), self.values(start, len(values)))
 
-    @rule(n=st.integers(0, 60))
+    @rule(n=st.integers(0, 60) | st.sampled_from([200, 400]))
     def append(self, n: int) -> None:
         self.add(lambda: self.log.append(self.values(self.count, n)), n)
 
@@ -220,16 +222,16 @@ class Logs(Machine):
         try:
             assert append() == self.count + n
         except StorageFull:
-            assert self.full
+            assert self.left is not None
         except Conflict:
             assert self.sealed
         else:
             assert not self.sealed or n == 0
             self.count += n
 
-    @rule(full=st.booleans())
-    def memory(self, full: bool) -> None:
-        self.full = full
+    @rule(left=st.sampled_from([None, None, 0, 1, 2, 4]))
+    def memory(self, left: int | None) -> None:
+        self.left = left
 
     @precondition(lambda self: self.count > 100)
     @rule()
@@ -265,7 +267,7 @@ class RaggedChannels(Machine):
             values = np.concatenate([np.empty(0, "<u4"), *items])
             assert self.ragged.append(values, np.array(lengths, int)) == self.count + len(items)
         except StorageFull:
-            assert self.full
+            assert self.left is not None
         except Conflict:
             assert self.sealed
         else:
@@ -273,9 +275,9 @@ class RaggedChannels(Machine):
             self.items += items
             self.count += len(items)
 
-    @rule(full=st.booleans())
-    def memory(self, full: bool) -> None:
-        self.full = full
+    @rule(left=st.sampled_from([None, None, 0, 1, 2, 4]))
+    def memory(self, left: int | None) -> None:
+        self.left = left
 
     @precondition(lambda self: self.count > 60)
     @rule()

@@ -98,8 +98,10 @@ class ColumnWriter:
     def write(self, start: int, values: NDArray[Any]) -> None:
         """Store items from index ``start`` on, which must not be below ``base``.
 
-        :raises StorageFull: when a segment can not be had; what was stored so far is invisible.
+        :raises StorageFull: when a segment can not be had; then nothing was stored, and ``base`` is what it was.
         """
+        if start + len(values) > self._end:
+            self.reserve(start + len(values))
         while len(values):
             while start >= self.limit:
                 self._grow()
@@ -109,15 +111,23 @@ class ColumnWriter:
             start += n
 
     def reserve(self, upto: int) -> None:
-        """Allocate the parts that hold the items below ``upto`` now."""
+        """Allocate the parts that hold the items below ``upto`` now: storing them can not fail any more.
+
+        :raises StorageFull: when a segment can not be had.
+        """
+        self._join()
         for part in range(self._part + 1, self._geometry.part_of(max(upto - 1, 0)) + 1):
             if part not in self._ready:
                 self._ready[part] = self._make(part)
 
     def close(self) -> None:
         """Wait for an allocation under way, so that nothing is made in a folder that may be removed."""
-        if self._thread is not None:
-            self._thread.join()
+        self._join()
+
+    def _join(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
 
     def _grow(self) -> None:
         if self.limit < self._end:
@@ -129,9 +139,7 @@ class ColumnWriter:
                 self._thread.start()
             return
         part = self._part + 1
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._join()
         segment = self._ready.pop(part, None) or self._make(part)
         first, end = self._geometry.start(part), self._geometry.start(part + 1)
         self.array = items(segment.mapping.memory, SEGMENT_HEADER, end - first, self._dtype, self._shape)

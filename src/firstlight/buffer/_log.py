@@ -56,6 +56,10 @@ class LogWriter(ChannelWriter):
         except TypeError:
             values = checked(self.spec, self._dtype, self._shape, values)
             stop = start + len(values)
+        # Whatever can fail comes before the block becomes visible; a note without its items does no harm.
+        now = self._now()
+        if now >= self._due:
+            self._due = self._note(start, now)
         cells = self._cells
         if stop > self._limit or cells is None:
             self._write(start, values)
@@ -66,11 +70,10 @@ class LogWriter(ChannelWriter):
                 cells[start - base : stop - base] = values  # type: ignore[call-overload]
             except (TypeError, ValueError):
                 self._write(start, values)
-        now = self._now()
-        if now >= self._due:
-            self._due = self._blocks.note(start, now)
         self._count = stop
         self._words[COUNT] = stop
+        if self._limit < 0:
+            raise self._refuse()  # sealed by another thread at this instant
         if self._flag[0]:
             self._bell.ring()
         return stop
@@ -83,18 +86,25 @@ class LogWriter(ChannelWriter):
         start = self._count
         if start >= self._limit or self._cells is None:
             return self.append(self._block_of(value))
+        now = self._now()
+        if now >= self._due:
+            self._due = self._note(start, now)
         try:
             self._cells[start - self._base] = value
         except (TypeError, ValueError):
             return self.append(self._block_of(value))
-        now = self._now()
-        if now >= self._due:
-            self._due = self._blocks.note(start, now)
         self._count = start = start + 1
         self._words[COUNT] = start
+        if self._limit < 0:
+            raise self._refuse()
         if self._flag[0]:
             self._bell.ring()
         return start
+
+    def _note(self, first: int, now: float) -> float:
+        if self._limit < 0:
+            raise self._refuse()
+        return self._blocks.note(first, now)
 
     def _block_of(self, value: Any) -> NDArray[Any]:
         return checked(self.spec, self._dtype, self._shape, np.asarray(value)[np.newaxis])

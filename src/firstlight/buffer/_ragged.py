@@ -54,15 +54,20 @@ class RaggedWriter(ChannelWriter):
         if int(sizes.sum()) != len(block):
             raise InvalidInput(f"Channel {self.name}: lengths add up to {sizes.sum()}, but {len(block)} values came.")
         start = self._count
-        self._column.write(self._stored, block)
-        self._ends.write(start, self._stored + np.cumsum(sizes, dtype=END))
+        # Whatever can fail comes before anything is stored.
         now = self._now()
         if now >= self._due:
             self._due = self._blocks.note(start, now)
+        self._column.reserve(self._stored + len(block))
+        self._ends.reserve(start + len(sizes))
+        self._column.write(self._stored, block)
+        self._ends.write(start, self._stored + np.cumsum(sizes, dtype=END))
         self._stored += len(block)
         self._words[VALUES] = self._stored
         self._count = start + len(sizes)
         self._words[COUNT] = self._count
+        if self._closed:
+            raise self._refuse()  # sealed by another thread at this instant
         self._bell.answer()
         return self._count
 

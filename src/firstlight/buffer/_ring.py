@@ -81,7 +81,7 @@ class RingWriter(ChannelWriter):
         self._room = Doorbell(head.mapping, ROOM_BELL)
         self._fence = Fence()
         self._free = deque(range(self._slots))
-        self._held: deque[tuple[int, int]] = deque()
+        self._held: deque[tuple[int, int, float]] = deque()  # item, slot, time
         self._pinned: list[tuple[int, int]] = []
         self._taken: deque[int] = deque()
         self._scratch: NDArray[Any] | None = None
@@ -117,6 +117,8 @@ class RingWriter(ChannelWriter):
         :raises StorageFull: when no slot is free and the spill is full.
         :raises Conflict: when the channel is sealed.
         """
+        if self._closed:
+            raise self._refuse()
         if not self._taken and self._scratch is None:
             self._take(timeout)
         if self._scratch is not None:
@@ -145,24 +147,28 @@ class RingWriter(ChannelWriter):
         :raises InvalidInput: when fewer slots were asked for.
         """
         start = self._count
-        if self._scratch is not None and n == 1:
-            self._scratch = None
-            self._missing.write(self._dropped, np.array([start], MISSING_ITEM))
-            self._dropped += 1
-            self._words[MISSING] = self._dropped
-        elif n < 0 or n > len(self._taken):
-            raise InvalidInput(f"Channel {self.name}: {n} frames to commit, but {len(self._taken)} slots were taken.")
-        else:
-            with self._mutex:
+        now = self._now()
+        with self._mutex:
+            if self._closed:
+                raise self._refuse()
+            if self._scratch is None and not 0 <= n <= len(self._taken):
+                raise InvalidInput(f"Channel {self.name}: {n} frames to commit, {len(self._taken)} slots were taken.")
+            # Whatever can fail comes before the frame becomes visible.
+            if now >= self._due:
+                self._due = self._blocks.note(start, now)
+            if self._scratch is not None:
+                self._missing.write(self._dropped, np.array([start], MISSING_ITEM))
+                self._scratch = None
+                self._dropped += 1
+                self._words[MISSING] = self._dropped
+                n = 1
+            else:
                 for item in range(start, start + n):
                     slot = self._taken.popleft()
                     self._generations[slot] = item + 1
-                    self._held.append((item, slot))
-        now = self._now()
-        if now >= self._due:
-            self._due = self._blocks.note(start, now)
-        self._count = start + n
-        self._words[COUNT] = self._count
+                    self._held.append((item, slot, now))
+            self._count = start + n
+            self._words[COUNT] = self._count
         if self._flag[0]:
             self._bell.ring()
         if self._policy is BackPressure.SPILL and self._lagging():
@@ -182,8 +188,6 @@ class RingWriter(ChannelWriter):
     # -- slots
 
     def _take(self, timeout: float | None) -> None:
-        if self._closed:
-            raise self._refuse()
         if self._policy is BackPressure.DEGRADE and self._thinned():
             self._scratch = np.empty(self._shape, self._dtype)
             return
@@ -238,7 +242,7 @@ class RingWriter(ChannelWriter):
                     self._free.append(slot)
         keep_from = max(self._needed_from(), self._spilled_until)
         while not self._free and self._held and self._held[0][0] < keep_from:
-            item, slot = self._held[0]
+            item, slot, _ = self._held[0]
             if item == self._spilling:
                 return
             self._held.popleft()
@@ -306,10 +310,10 @@ class RingWriter(ChannelWriter):
             position = item - self._held[0][0]
             if position >= len(self._held):
                 return False
-            slot = self._held[position][1]
+            _, slot, time = self._held[position]
             self._spilling = item
         try:
-            self._spill.write(item, self._frames[slot], self._now(), needed)
+            self._spill.write(item, self._frames[slot], time, needed)
         finally:
             with self._mutex:
                 self._spilling = -1
@@ -317,9 +321,8 @@ class RingWriter(ChannelWriter):
         return True
 
     def _close(self) -> None:
-        self._closed = True
-        self._taken.clear()
-        self._scratch = None
+        with self._mutex:
+            self._closed = True
         if self._thread is not None:
             self._poke.set()
             self._thread.join()

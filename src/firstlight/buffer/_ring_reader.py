@@ -54,9 +54,9 @@ class RingReader(ChannelReader):
     @property
     def first(self) -> int:
         oldest: int = self._words[OLDEST]
-        spilled = self._spill.items()
-        # The spill counts as far back as it joins what is in memory without a gap.
-        below = spilled[: int(np.searchsorted(spilled, oldest))]
+        # What was spilled or is missing counts as far back as it joins what is in memory without a gap.
+        known = np.concatenate([self._spill.items(), self._missing.read(0, self._words[MISSING])])
+        below = np.sort(known[known < oldest])
         joined = below[below == oldest - np.arange(len(below), 0, -1)]
         return oldest - len(joined)
 

@@ -144,6 +144,7 @@ class SpillWriter:
         header = pack(self._name, self._dtype, item, 1, time, payload)
         offset = record % per_file * stride
         try:
+            self._index.reserve(record + 1)
             if record // per_file != self._open:
                 self._next_file(record // per_file)
             _write_all(self._fd, offset, header, payload)
