@@ -143,6 +143,24 @@ def test_half_made_and_half_removed_runs_disappear(buffer: Buffer, other: Buffer
     assert not list(runs.iterdir())
 
 
+def test_a_run_that_has_ended_is_not_looked_at_again(run: RunWriter, other: Buffer, end: RunEnd) -> None:
+    member = other.join(run.key)
+    member.create_log(ChannelSpec("x"))
+    members = run.path / "members"
+    assert len(list(members.iterdir())) == 2
+    member.close()
+    assert [p.name for p in members.iterdir()] == ["owner"]
+    dead = other.join(run.key)
+    die(dead)
+    other.recover()
+    assert [p.name for p in members.iterdir()] == ["owner"]
+    run.stop(end)
+    run.close()
+    assert not list(members.iterdir())
+    assert not other.run(run.key).owner_alive
+    assert other.recover() == []
+
+
 def test_a_member_that_joins_at_this_instant_is_left_alone(run: RunWriter, other: Buffer) -> None:
     (run.path / "members" / ".joining").touch()
     other.recover()

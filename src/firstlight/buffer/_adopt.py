@@ -38,6 +38,8 @@ def adopt(folder: RunFolder) -> bool:
         if folder.state is RunState.STOPPED and not folder.readers and not unsealed(folder):
             folder.close()
             touched = True
+        if folder.state is RunState.CLOSED or (folder.state is RunState.STOPPED and folder.readers):
+            folder.forget(OWNER)
     return touched
 
 
@@ -47,7 +49,9 @@ def adopt_member(folder: RunFolder, member: str) -> bool:
     if lock is None:
         return False
     with lock:
-        return _seal(folder, member)
+        touched = _seal(folder, member)
+        folder.forget(member)
+        return touched
 
 
 def free_claim(folder: RunFolder, channel: str) -> bool:

@@ -268,7 +268,10 @@ class Buffer:
         """The locks of all members and readers of a run, or None when one of them lives."""
         locks: list[Lock] = []
         for path in [*folder.joined(), *folder.readers_folder.iterdir()]:
-            lock = acquire(path)
+            try:
+                lock = acquire(path, create=False)
+            except FileNotFoundError:
+                continue  # a member that has left, or a run that somebody else removes
             if lock is None:
                 for one in locks:
                     one.release()

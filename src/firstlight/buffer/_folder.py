@@ -6,7 +6,8 @@
                info.json           the description and the list of retaining readers, written before the folder appears
                end.json            how it ended, written before the state becomes STOPPED; its pages are allocated at
                                    the start, as end.json.new
-               members/<id>        locked for life by each producing process; ``owner`` is the one that made the run
+               members/<id>        locked for life by each producing process; ``owner`` is the one that made the run;
+                                   removed when nothing of that process is open any more
                readers/<name>      locked for life by each retaining reader
                channels/           heads, claims and segments of all channels
 
@@ -157,6 +158,13 @@ class RunFolder:
     def joined(self) -> list[Path]:
         """Lock files of all members; a name that starts with a dot belongs to one that is not locked yet."""
         return [path for path in self.members.iterdir() if not path.name.startswith(".")]
+
+    def forget(self, member: str) -> None:
+        """Remove the lock file of a member that has left nothing open; whoever removes it holds the lock.
+
+        Without it nobody looks at that member again, so recovery passes quickly over runs that have ended.
+        """
+        (self.members / member).unlink(missing_ok=True)
 
     def claims(self) -> dict[str, str]:
         """Member that claimed each channel, also of channels that have not appeared yet."""

@@ -145,10 +145,12 @@ class RunMember:
         if lock is None:
             return
         try:
-            self._seal_all("Its producer left before it had ended it.")
+            self._leave()
+            self._folder.forget(self._member)
         finally:
-            self._writers.clear()  # a removed run gives its memory back when nobody maps it any more
+            # Without the lock, whatever could not be done is done by an adopter.
             lock.release()
+            self._writers.clear()  # a removed run gives its memory back when nobody maps it any more
 
     def __enter__(self: _M) -> _M:
         return self
@@ -220,10 +222,10 @@ class RunMember:
                 raise
             return self._means.memory.on_disk(path, size, head.epoch, self._folder.spill)
 
-    def _seal_all(self, reason: str) -> None:
+    def _leave(self) -> None:
         for writer in self._writers:
             if not writer.sealed:
-                writer.seal(reason)
+                writer.seal("Its producer left before it had ended it.")
 
 
 _M = TypeVar("_M", bound=RunMember)
@@ -247,7 +249,11 @@ class RunWriter(RunMember):
 
         Members seal theirs before; what a living member has not sealed yet ends when it does.
         """
-        if self._lock is None or self._folder.state >= RunState.STOPPED:
+        if self._lock is not None:
+            self._stop(end)
+
+    def _stop(self, end: RunEnd) -> None:
+        if self._folder.state >= RunState.STOPPED:
             return
         online = self._folder.info.online
         for writer in self._writers:
@@ -262,18 +268,15 @@ class RunWriter(RunMember):
 
     def close(self) -> None:
         """Stop (as failed) if that did not happen, seal, and drop the lock. A run without readers is CLOSED then."""
-        if self._lock is None:
-            return
+        super().close()
+        self._means.announce()
+
+    def _leave(self) -> None:
         message = "The run was left before it was stopped."
-        try:
-            self.stop(RunEnd(reason=EndReason.FAILED, message=message, epoch=time.time()))
-            self._seal_all("Its producer left before it had ended it.")
-            if not self._folder.readers:
-                self._folder.close()
-        finally:
-            # Without the lock, whatever could not be done is done by an adopter.
-            super().close()
-            self._means.announce()
+        self._stop(RunEnd(reason=EndReason.FAILED, message=message, epoch=time.time()))
+        super()._leave()
+        if not self._folder.readers:
+            self._folder.close()
 
 
 def _checked(spec: ChannelSpec, *kinds: ChannelKind) -> ChannelSpec:
