@@ -11,7 +11,17 @@ import pytest
 
 from firstlight.buffer import Buffer, BufferWarning, _buffer, _mapping, default_root
 from firstlight.buffer._memory import is_segment
-from firstlight.model import ChannelKind, ChannelSpec, Conflict, NotFound, RunEnd, RunInfo, RunState, StorageFull
+from firstlight.model import (
+    ChannelKind,
+    ChannelSpec,
+    Conflict,
+    FirstlightError,
+    NotFound,
+    RunEnd,
+    RunInfo,
+    RunState,
+    StorageFull,
+)
 
 MB = 1_000_000
 
@@ -169,6 +179,40 @@ def test_a_root_of_somebody_else_or_of_another_version_is_refused(
     settings.write_text(settings.read_text().replace("firstlight-buffer 1", "firstlight-buffer 99"))
     with pytest.raises(Conflict, match="another version"):
         Buffer(buffer_root / "root")
+
+
+def test_a_root_that_can_not_be_written_is_refused_in_one_sentence(buffer_root: Path) -> None:
+    (buffer_root / "file").write_text("")
+    with pytest.raises(Conflict, match="can not hold the buffer"):
+        Buffer(buffer_root / "file")
+    with pytest.raises(Conflict, match="can not hold the buffer"):
+        Buffer(buffer_root / "file" / "root")
+    with pytest.raises(Conflict, match="can not hold the buffer"):
+        Buffer(Path("/proc/firstlight"))
+
+
+def test_a_full_memory_without_a_folder_to_spill_to_is_a_clear_error(
+    buffer_root: Path, tmp_path: Path, info: RunInfo
+) -> None:
+    (tmp_path / "file").write_text("")
+    small = Buffer(buffer_root / "root", budget=MB, spill=tmp_path / "file")
+    with small.create_run(info) as run:
+        log = run.create_log(ChannelSpec("x"))
+        with pytest.raises(StorageFull, match="can not take"):
+            log.append(np.zeros(1_000_000))
+        assert log.append(np.zeros(10)) == 10
+        ring = run.create_ring(ChannelSpec("cam", dtype="<u2", shape=(8,), kind=ChannelKind.RING), 3)
+    assert ring.count == 0
+
+
+def test_a_ring_that_can_not_spill_says_why(buffer_root: Path, tmp_path: Path, info: RunInfo) -> None:
+    (tmp_path / "file").write_text("")
+    buffer = Buffer(buffer_root / "root", spill=tmp_path / "file")
+    with buffer.create_run(info, readers=["saver"]) as run:
+        ring = run.create_ring(ChannelSpec("cam", dtype="<u2", shape=(8,), kind=ChannelKind.RING), 3)
+        with pytest.raises(FirstlightError, match="spill failed"):
+            ring.append(np.zeros((10, 8), "<u2"))
+        assert ring.count == 3
 
 
 def test_a_new_root_is_private(buffer_root: Path) -> None:

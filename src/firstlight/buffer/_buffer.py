@@ -333,10 +333,14 @@ class Buffer:
                         f"{self.root} was made by another version of Firstlight.",
                         hint="Finish with that version, then remove the folder.",
                     )
-        except PermissionError as error:
-            raise Conflict(f"{self.root} cannot be written.", hint="Choose another root.") from error
         except OSError as error:
-            raise full(error, self.root, PAGE) from error
+            known = full(error, self.root, PAGE)
+            if isinstance(known, FirstlightError):
+                raise known from error
+            raise Conflict(
+                f"{self.root} can not hold the buffer: {error.strerror}.",
+                hint="Choose another root: export FIRSTLIGHT_BUFFER=...",
+            ) from error
 
 
 def default_root() -> Path:

@@ -220,7 +220,14 @@ class RunMember:
         except StorageFull:
             if not spill or not self._means.room.take(size):
                 raise
-            return self._means.memory.on_disk(path, size, head.epoch, self._folder.spill)
+            try:
+                return self._means.memory.on_disk(path, size, head.epoch, self._folder.spill)
+            except OSError as error:
+                self._means.room.give(size)
+                raise StorageFull(
+                    f"The memory is full, and {self._folder.spill} can not take {size} bytes: {error}.",
+                    hint="Let the saver catch up, or give the buffer another folder to spill to (FIRSTLIGHT_SPILL).",
+                ) from error
 
     def _leave(self) -> None:
         for writer in self._writers:
