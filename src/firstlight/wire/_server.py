@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import threading
@@ -139,6 +140,10 @@ class Server:
             writer.write(
                 frame(failure(0, WireError(f"The server at {self.path} serves only the user who started it.")))
             )
+            # It is still introducing itself: closed now, its pipe would break before it has read why.
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                async with asyncio.timeout(self._limits.hello):
+                    await reader.read(1)
             writer.close()
             return
         role = self._grant(who) if callable(self._grant) else self._grant
