@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -283,7 +284,8 @@ def test_lines_and_details_describe_what_is_there(
         assert line.memory > 0
         assert line.spilled > 0
         every = buffer.show(run.key)
-        assert every.summary == line
+        # The owner spills ahead, in its own time.
+        assert replace(every.summary, spilled=line.spilled) == line
         assert every.info == info
         assert every.readers == {"saver": True}
         cam, x = every.channels
