@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -159,6 +162,23 @@ def test_a_run_that_has_ended_is_not_looked_at_again(run: RunWriter, other: Buff
     assert not list(members.iterdir())
     assert not other.run(run.key).owner_alive
     assert other.recover() == []
+
+
+def test_what_was_spilled_by_runs_that_are_gone_is_removed(
+    run: RunWriter, other: Buffer, frames: ChannelSpec, spill: Path, buffer_root: Path, info: RunInfo
+) -> None:
+    ring = run.create_ring(frames, 4)
+    ring.append(np.ones((20, 4, 8), "<u2"))
+    rebooted = Buffer(buffer_root / "second", spill=spill)
+    with rebooted.create_run(info, readers=["saver"]) as second:
+        second.create_ring(frames, 4).append(np.ones((20, 4, 8), "<u2"))
+    (other.spill / "a-run-before-the-reboot").mkdir()
+    (spill / "not-ours").mkdir()
+    shutil.rmtree(buffer_root / "second")
+    other.recover()
+    assert sorted(p.name for p in spill.iterdir()) == sorted([other.spill.name, "not-ours"])
+    assert [p.name for p in other.spill.iterdir() if p.is_dir()] == [run.key]
+    assert len(other.run(run.key).channel("cam").read(0, 20)) == 20
 
 
 def test_a_member_that_joins_at_this_instant_is_left_alone(run: RunWriter, other: Buffer) -> None:

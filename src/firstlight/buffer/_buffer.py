@@ -24,7 +24,7 @@ from firstlight.buffer._member import Means, RunMember, RunWriter
 from firstlight.buffer._memory import Memory, Usage, remove_tree
 from firstlight.buffer._policy import BackPressure
 from firstlight.buffer._reader import RunReader
-from firstlight.buffer._spill import SpillRoom
+from firstlight.buffer._spill import SpillRoom, orphans
 from firstlight.buffer._summary import RunDetails, RunSummary, details, summary
 from firstlight.buffer._words import require_platform
 from firstlight.model import Conflict, FirstlightError, InvalidInput, NotFound, RunInfo, RunState
@@ -74,7 +74,7 @@ class Buffer:
         self._memory = Memory(self.root, budget or int(settings["budget"]), self.spill, self._evict)
         self._means = Means(
             self._memory,
-            SpillRoom(self.spill, spill_limit if spill_limit is not None else _half_free(self.spill)),
+            SpillRoom(self.spill, spill_limit if spill_limit is not None else _half_free(self.spill), self.root),
             now,
             self._bell.answer,
         )
@@ -177,6 +177,8 @@ class Buffer:
                 # A run that is not in the index was never handed out.
                 if folder.name.startswith(".") or folder.name not in known:
                     self._bury(folder)
+            for folder in orphans(self.spill, self._runs):
+                remove_tree(folder)
         for key in sorted(p.name for p in self._runs.iterdir()):
             try:
                 if adopt(RunFolder(self._runs / key)):

@@ -221,6 +221,7 @@ class RunMember:
             if not spill or not self._means.room.take(size):
                 raise
             try:
+                self._means.room.make(self._folder.spill)
                 return self._means.memory.on_disk(path, size, head.epoch, self._folder.spill)
             except OSError as error:
                 self._means.room.give(size)

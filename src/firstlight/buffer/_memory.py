@@ -20,6 +20,9 @@ SEGMENT_HEADER = 64
 MAGIC, EPOCH, SIZE = range(3)
 _MAGIC = int.from_bytes(b"FLsegmt1", "little")
 
+NOTE = "firstlight-root"
+"""File that names the root whose runs have spilled into the folders beside it."""
+
 _TRUST = 5.0
 """Seconds that a count of the memory in use stays good."""
 
@@ -88,9 +91,8 @@ class Memory:
     def on_disk(self, path: Path, size: int, epoch: int, spill: Path) -> Segment:
         """The same on disk, with a link where it would be in memory.
 
-        :param spill: folder on disk of the run.
+        :param spill: folder on disk of the run, which exists.
         """
-        spill.mkdir(parents=True, exist_ok=True, mode=0o700)
         target = spill / path.name
         mapping = Mapping.create(target, size)
         path.symlink_to(target)
@@ -240,6 +242,8 @@ def spilled_bytes(folder: Path) -> int:
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
+            if name == NOTE:
+                continue
             try:
                 total += (Path(parent) / name).stat().st_size
             except FileNotFoundError:

@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from firstlight.buffer._column import Allocate, ColumnReader, ColumnWriter
 from firstlight.buffer._head import KEPT, SPILLED, Head, Part
 from firstlight.buffer._mapping import full
-from firstlight.buffer._memory import spilled_bytes
+from firstlight.buffer._memory import NOTE, spilled_bytes
 from firstlight.model import DataError, StorageFull
 
 HEADER = struct.Struct("<4sI8sqq8sdQII")
@@ -55,12 +55,15 @@ INDEX_PART = Part(INDEX.itemsize, 32)
 class SpillRoom:
     """How much this process may spill below one folder.
 
+    :param folder: for all runs of the root.
     :param limit: bytes below the folder, counted once at the first use and kept up to date for this process.
+    :param root: the buffer's root.
     """
 
-    def __init__(self, folder: Path, limit: int) -> None:
+    def __init__(self, folder: Path, limit: int, root: Path) -> None:
         self.folder = folder
         self.limit = limit
+        self._root = root
         self._used: int | None = None
         self._lock = threading.Lock()
 
@@ -75,6 +78,13 @@ class SpillRoom:
                 return False
             self._used += nbytes
             return True
+
+    def make(self, folder: Path) -> None:
+        """Make the folder of a run, and note beside it whose it is: shared memory forgets at a reboot, disks do not."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        note = folder.parent / NOTE
+        if not note.exists():
+            note.write_text(str(self._root.absolute()))
 
     def give(self, nbytes: int) -> None:
         """Count ``nbytes`` less."""
@@ -163,7 +173,7 @@ class SpillWriter:
             os.close(fd)
 
     def _next_file(self, k: int) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._room.make(self._folder)
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
@@ -229,6 +239,21 @@ class SpillReader:
         return frame
 
 
+def orphans(spill: Path, runs: Path) -> list[Path]:
+    """Folders of spilled frames that belong to nobody any more.
+
+    :param spill: for all runs of one root.
+    :param runs: where these runs are.
+    """
+    found = []
+    for folder in spill.parent.iterdir() if spill.parent.is_dir() else ():
+        note = folder / NOTE
+        if note.is_file() and not Path(note.read_text()).exists():
+            found.append(folder)
+    own = spill.iterdir() if spill.is_dir() else ()
+    return found + [folder for folder in own if folder.is_dir() and not (runs / folder.name).exists()]
+
+
 def spill_path(folder: Path, name: str, k: int) -> Path:
     """File ``k`` of a channel's spill."""
     return folder / f"{name}.{k}.spill"
@@ -243,4 +268,4 @@ def _write_all(fd: int, offset: int, header: bytes, payload: memoryview) -> None
             done += os.pwrite(fd, payload[done - HEADER.size :], offset + done)
 
 
-__all__ = ["SpillReader", "SpillRoom", "SpillWriter", "spill_path"]
+__all__ = ["SpillReader", "SpillRoom", "SpillWriter", "orphans", "spill_path"]
