@@ -8,6 +8,7 @@ makes its items visible is stored.
 
 from __future__ import annotations
 
+import math
 import threading
 from bisect import bisect_right
 from collections.abc import Callable
@@ -222,10 +223,9 @@ class ColumnReader:
 
 def item_nbytes(dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
     """Bytes of one item."""
-    return int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    return math.prod(shape) * dtype.itemsize
 
 
 def items(memory: memoryview, offset: int, count: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     """An array of items on mapped memory, writable if the memory is."""
-    values = int(np.prod(shape, dtype=np.int64))
-    return np.frombuffer(memory, dtype, count * values, offset).reshape((count, *shape))
+    return np.frombuffer(memory, dtype, count * math.prod(shape), offset).reshape((count, *shape))

@@ -62,14 +62,14 @@ class Part:
 class Head:
     """The mapped head of one channel."""
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: Mapping, spec: ChannelSpec | None = None) -> None:
         self.mapping = mapping
         self.words = words(mapping.memory[:PAGE])
         if self.words[MAGIC] != _MAGIC or self.words[FORMAT] != VERSION:
             raise DataError(f"{mapping.path} is not a channel of this version of the buffer.")
         offset, length = self.words[SPEC_OFFSET], self.words[SPEC_LENGTH]
         self.description: dict[str, Any] = json.loads(bytes(mapping.memory[offset : offset + length]))
-        self.spec = ChannelSpec.from_json(self.description["spec"])
+        self.spec = spec or ChannelSpec.from_json(self.description["spec"])
         self.readers: list[str] = self.description["readers"]
         self.epoch: int = self.words[EPOCH]
 
@@ -104,7 +104,7 @@ class Head:
         for r in range(len(readers)):
             w[READER + r * LINE + PINNED_FROM] = FAR
         w[MAGIC] = _MAGIC
-        return cls(mapping)
+        return cls(mapping, spec)
 
     def first_part(self, column: int) -> tuple[memoryview, int]:
         """Memory from the start of the first part of a column on, and its capacity in items."""

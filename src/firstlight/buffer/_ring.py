@@ -7,6 +7,7 @@ indices: a pinned slot stays out of circulation, and the others go round.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from typing import Any
@@ -57,7 +58,7 @@ def slots_nbytes(item_nbytes: int, slots: int) -> int:
 def frames(segment: Segment, dtype: np.dtype[Any], shape: tuple[int, ...], slots: int) -> NDArray[Any]:
     """All slots as one array ``(slots, *shape)``; writable if the mapping is."""
     one = np.empty(shape, dtype).strides if shape else ()
-    nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    nbytes = math.prod(shape) * dtype.itemsize
     return np.ndarray((slots, *shape), dtype, segment.mapping.memory, PAGE, (stride(nbytes), *one))
 
 
