@@ -70,6 +70,35 @@ def test_a_killed_process_loses_its_lock(tmp_path: Path, wait_for: Callable[...,
     wait_for(lambda: not held(tmp_path / "lock"))
 
 
+FORKING = """
+import os, sys
+from pathlib import Path
+from firstlight.buffer._locks import acquire, held
+path = Path(sys.argv[1])
+lock = acquire(path)
+pid = os.fork()
+if pid == 0:
+    lock.release()
+    os._exit(0)
+os.waitpid(pid, 0)
+assert held(path)
+reading, writing = os.pipe()
+pid = os.fork()
+if pid == 0:
+    os.close(writing)
+    os.read(reading, 1)
+    os._exit(0)
+lock.release()
+assert not held(path)
+os.close(writing)
+os.waitpid(pid, 0)
+"""
+
+
+def test_a_forked_child_neither_frees_a_lock_nor_keeps_it(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", FORKING, str(tmp_path / "lock")], check=True)
+
+
 def test_a_lock_does_not_pass_to_a_child(tmp_path: Path) -> None:
     lock = insist(tmp_path / "lock")
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], close_fds=False)

@@ -1,7 +1,7 @@
 """Liveness: whoever lives holds a ``flock``; the kernel drops it when the process dies, and never earlier.
 
-Descriptors are close-on-exec, and processes are spawned, never forked: a forked child would inherit the lock and keep
-a dead owner alive.
+Descriptors are close-on-exec, and Firstlight's processes are spawned, never forked: a forked child would inherit the
+lock and keep a dead owner alive. If some other library forks, the child closes its copies at once.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+import weakref
 from pathlib import Path
 from types import TracebackType
 
@@ -18,11 +19,12 @@ from firstlight.model import Conflict
 class Lock:
     """A lock that is held; made by :func:`acquire`."""
 
-    __slots__ = ("_fd", "path")
+    __slots__ = ("__weakref__", "_fd", "path")
 
     def __init__(self, path: Path, fd: int) -> None:
         self.path = path
         self._fd = fd
+        _held.add(self)
 
     def release(self) -> None:
         """Let go; idempotent."""
@@ -30,6 +32,12 @@ class Lock:
         if fd >= 0:
             # Unlocked by name: a child that is being spawned has a copy of the descriptor for an instant.
             fcntl.flock(fd, fcntl.LOCK_UN)
+            os.close(fd)
+
+    def abandon(self) -> None:
+        """Close a copy of the descriptor in a forked child; the parent's lock stays."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
             os.close(fd)
 
     def __enter__(self) -> Lock:
@@ -42,6 +50,17 @@ class Lock:
 
     def __del__(self) -> None:
         self.release()
+
+
+_held: weakref.WeakSet[Lock] = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    for lock in list(_held):
+        lock.abandon()
+
+
+os.register_at_fork(after_in_child=_abandon_all)
 
 
 def acquire(path: Path, *, patience: float = 0.0, create: bool = True) -> Lock | None:
