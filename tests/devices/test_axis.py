@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from firstlight.devices import Axis, SoftAxis
 from firstlight.devices.sim import SimAxis
 from firstlight.model import AxisDriver, DeviceError, FakeClock, InvalidInput, LimitError, OutOfBand
-from firstlight.model._motion import Segments, positions, rest
+from firstlight.model.motion import Segments, positions, rest
 
 
 def make(limits: tuple[float, float] | None = (-100.0, 200.0), **settings: object) -> tuple[Axis, FakeClock]:

@@ -12,7 +12,7 @@ import pytest
 from firstlight.devices import SoftAxis
 from firstlight.devices.sim import MemoryBoard, SimAxis
 from firstlight.model import AxisDriver, DeviceError, FakeClock, LimitError
-from firstlight.model._motion import ACCELERATION, VELOCITY, positions, states
+from firstlight.model.motion import ACCELERATION, VELOCITY, positions, states
 
 Factory = Callable[[FakeClock], AxisDriver]
 

@@ -30,7 +30,7 @@ from firstlight.devices.sim import (
     newest_devices_run,
 )
 from firstlight.model import FakeClock, NotFound, RunInfo
-from firstlight.model._motion import Segments, halt, positions, rest, state, trapezoid
+from firstlight.model.motion import Segments, halt, positions, rest, state, trapezoid
 
 
 def devices_info() -> RunInfo:

@@ -16,7 +16,7 @@ from firstlight.buffer import Buffer
 from firstlight.devices import Surroundings, build_source
 from firstlight.devices.sim import DEVICES_RUN, BufferBoard, SharedBoard, SimAxis, SimCamera, SimShutter
 from firstlight.model import FrameStamp, RunInfo, TriggerPlan
-from firstlight.model._motion import positions
+from firstlight.model.motion import positions
 
 CAMERA = """
 import json, sys

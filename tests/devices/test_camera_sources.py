@@ -185,7 +185,7 @@ def test_by_position_each_frame_starts_where_it_should(
     began = clock.now()
     asyncio.run(axis.move(20.0))
     stamps, _ = take(source, 5)
-    from firstlight.model._motion import positions
+    from firstlight.model.motion import positions
 
     at = positions(board.motion("rot", began), [stamp.start for stamp in stamps])
     np.testing.assert_allclose(at, [5.0, 6.0, 7.0, 8.0, 9.0], atol=1e-6)

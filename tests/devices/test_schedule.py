@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from firstlight.devices._schedule import Schedule
 from firstlight.devices._track import Track
 from firstlight.model import TriggerMode, TriggerPlan
-from firstlight.model._motion import Segments, end, halt, positions, rest, trapezoid
+from firstlight.model.motion import Segments, end, halt, positions, rest, trapezoid
 
 
 class History:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from firstlight.devices import Surroundings, build_source
 from firstlight.devices.sim import MemoryBoard, SimAxis, SimCamera, SimShutter
 from firstlight.model import STATUS_GOOD, STATUS_SATURATED, FakeClock, FrameStamp, TriggerMode, TriggerPlan
-from firstlight.model._motion import positions
+from firstlight.model.motion import positions
 from firstlight.simulation import Pose
 
 CONFIG: dict[str, Any] = {

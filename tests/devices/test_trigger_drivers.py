@@ -11,7 +11,7 @@ import pytest
 
 from firstlight.devices.sim import MemoryBoard, SimAxis, SimTrigger
 from firstlight.model import DeviceError, FakeClock, Trigger, TriggerMode, TriggerPlan
-from firstlight.model._motion import positions
+from firstlight.model.motion import positions
 
 
 def simulated(clock: FakeClock, board: MemoryBoard) -> Trigger:

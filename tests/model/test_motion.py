@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstlight.model import _motion as motion
-from firstlight.model._motion import DURATION, START, Segments
+from firstlight.model import motion
+from firstlight.model.motion import DURATION, START, Segments
 
 positions = st.floats(-1e4, 1e4, allow_subnormal=False)
 speeds = st.floats(1e-3, 1e3)

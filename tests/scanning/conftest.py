@@ -26,7 +26,7 @@ from firstlight.model import (
     TriggerMode,
     TriggerPlan,
 )
-from firstlight.model._motion import crossings
+from firstlight.model.motion import crossings
 from firstlight.scanning import Devices, Engine, Progress
 
 

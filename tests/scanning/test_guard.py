@@ -19,7 +19,7 @@ from firstlight.buffer import Buffer
 from firstlight.devices import Axis
 from firstlight.devices.sim import BufferBoard, SimAxis, SimShutter
 from firstlight.model import Conflict, OutOfBand, ProcessError
-from firstlight.model._motion import positions
+from firstlight.model.motion import positions
 from firstlight.process import Child, ChildState, ProcessSpec, Supervisor
 from firstlight.scanning import Devices, SessionLock, guard_process, guarded
 

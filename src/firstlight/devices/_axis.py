@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from firstlight.devices._calls import call, call_stoppable
 from firstlight.model import AxisDriver, DeviceError, InvalidInput, LimitError, OutOfBand
-from firstlight.model._motion import ACCELERATION, POSITION, VELOCITY, Segments
+from firstlight.model.motion import ACCELERATION, POSITION, VELOCITY, Segments
 
 _Position = TypeVar("_Position", float, NDArray[np.float64])
 
@@ -163,7 +163,7 @@ class Axis:
         self._offset = float(user) - self.sign * self.driver.position()
 
     def segments(self, since: float) -> Segments:
-        """What is known of the user position(t) from ``since`` on, rows of ``model._motion``."""
+        """What is known of the user position(t) from ``since`` on, rows of ``model.motion``."""
         rows = np.array(self.driver.segments(since), dtype=np.float64)
         rows[:, POSITION] = self.to_user(rows[:, POSITION])
         rows[:, VELOCITY] *= self.sign

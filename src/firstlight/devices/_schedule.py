@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstlight.model import DeviceError, TriggerMode, TriggerPlan
-from firstlight.model._motion import Segments, crossings
+from firstlight.model.motion import Segments, crossings
 
 Motion = Callable[[str, float], Segments]
 """Motion of the named axis (dial) from a moment on."""

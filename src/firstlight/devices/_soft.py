@@ -21,7 +21,7 @@ from firstlight.model import (
     TriggerMode,
     TriggerPlan,
 )
-from firstlight.model._motion import Segments, rest
+from firstlight.model.motion import Segments, rest
 
 
 class SoftAxis:

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-from firstlight.model._motion import ACCELERATION, POSITION, START, Segments, halt, rest, state
+from firstlight.model.motion import ACCELERATION, POSITION, START, Segments, halt, rest, state
 
 _KEPT = 1 << 16
 """Rows kept in memory; half are dropped when there are more (a day of step scanning is far less)."""

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstlight.model._channel import Block, ChannelSpec
-from firstlight.model._motion import Segments
 from firstlight.model._trigger import TriggerMode, TriggerPlan
+from firstlight.model.motion import Segments
 
 MaybeAwaitable = Awaitable[None] | None
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from firstlight.devices import Axis
 from firstlight.model import Block, DeviceError, DeviceTimeout, NotFound, TriggerMode
-from firstlight.model._motion import Segments, crossings, positions, trapezoid
+from firstlight.model.motion import Segments, crossings, positions, trapezoid
 from firstlight.scanning._acquisition import Acquisition
 from firstlight.scanning._plan import LEAD, Sweep
 from firstlight.scanning._store import Readable

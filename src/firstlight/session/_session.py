@@ -27,8 +27,7 @@ from firstlight.model import (
     Scan,
 )
 from firstlight.process import ProcessSpec, Restart, Supervisor
-from firstlight.scanning import COMMANDS, Engine, Outcome, ScanSequence, tomo
-from firstlight.scanning._guard import SessionLock, guard_process
+from firstlight.scanning import COMMANDS, Engine, Outcome, ScanSequence, SessionLock, guard_process, tomo
 from firstlight.session._build import build_devices
 from firstlight.session._command import Command
 from firstlight.session._current import Current, check_compression

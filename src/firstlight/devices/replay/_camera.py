@@ -11,7 +11,7 @@ from firstlight.devices._paced import PacedSource
 from firstlight.devices.replay._recording import Recording, Stack, apart
 from firstlight.devices.sim import Board
 from firstlight.model import STATUS_GOOD, CameraInfo, Clock, DeviceError, RealClock, TriggerMode, TriggerPlan
-from firstlight.model._motion import positions
+from firstlight.model.motion import positions
 
 _NEAR = 1.5
 """Steps of the recording that a projection may be away from the angle it is served for."""

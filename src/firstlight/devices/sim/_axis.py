@@ -7,7 +7,7 @@ import math
 
 from firstlight.devices.sim._published import MemoryBoard
 from firstlight.model import Clock, DeviceError, InvalidInput, LimitError, OutOfBand, RealClock
-from firstlight.model._motion import DURATION, START, Segments, end, halt, rest, state, trapezoid
+from firstlight.model.motion import DURATION, START, Segments, end, halt, rest, state, trapezoid
 
 LATENCY = 0.002
 """Seconds between an order and its effect: a state is published before it holds, so every process sees it in time."""

@@ -22,7 +22,7 @@ from firstlight.model import (
     TriggerMode,
     TriggerPlan,
 )
-from firstlight.model._motion import Segments, positions
+from firstlight.model.motion import Segments, positions
 from firstlight.simulation import Imager, Pose, Ring
 
 

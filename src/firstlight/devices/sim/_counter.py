@@ -12,7 +12,7 @@ from firstlight.devices._schedule import Schedule
 from firstlight.devices.sim._exposure import open_spans
 from firstlight.devices.sim._published import Board
 from firstlight.model import Block, ChannelRole, ChannelSpec, Clock, DeviceError, RealClock, TriggerMode, TriggerPlan
-from firstlight.model._motion import positions
+from firstlight.model.motion import positions
 from firstlight.simulation import Peak, Ring, key, key_of, moment_key, poisson
 
 _NODES = 16

@@ -1,6 +1,6 @@
 """What simulated devices publish of themselves, so that simulated detectors can see them, in any process.
 
-A *board* holds the history of every axis (rows of ``model._motion``, dial) and shutter (rows of moment and 1 open or
+A *board* holds the history of every axis (rows of ``model.motion``, dial) and shutter (rows of moment and 1 open or
 0 closed). Rows are published before the moment from which they hold; a later row that begins earlier replaces what
 was known in advance. In the buffer each history is a log of the run named ``devices``: ``<axis>.motion`` and
 ``<shutter>.state``; the moments at which the guard ordered a stop are logs of their own, ``<name>.guard``, because
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from firstlight.devices._track import Rows, Track, cut, halted
 from firstlight.model import ChannelRole, ChannelSpec, NotFound
-from firstlight.model._motion import START, Segments
+from firstlight.model.motion import START, Segments
 
 if TYPE_CHECKING:
     from firstlight.buffer import Buffer, ChannelReader, LogWriter, RunMember, RunReader
