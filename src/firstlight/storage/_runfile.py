@@ -225,6 +225,17 @@ class ChannelFile:
             return sum(p.count for p in self._parts)
         return self._columns[-1].count - (1 if self.spec.kind is ChannelKind.RAGGED else 0)
 
+    @property
+    def counted(self) -> str:
+        """Path in the entry of the dataset that tells how many items there are."""
+        suffixes = {ChannelKind.RAGGED: "_offsets", ChannelKind.REFERENCE: "_references"}
+        return self.place.path + suffixes.get(self.spec.kind, "")
+
+    @property
+    def rows(self) -> int:
+        """Length of that dataset."""
+        return self.count + (1 if self.spec.kind is ChannelKind.RAGGED else 0)
+
     def append(self, items: NDArray[Any] | Ragged, time: float) -> None:
         """Add items of a log, ragged or reference channel.
 

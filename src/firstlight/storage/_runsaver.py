@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
+
 from firstlight.buffer import Buffer, ChannelReader, RetainingReader, RunReader
 from firstlight.model import (
     ChannelKind,
@@ -242,17 +244,13 @@ class RunSaver:
             self._buffer.recover()
 
     def _finish(self, file: RunFile, seals: dict[str, str]) -> None:
-        counts: dict[str, int] = {}
-        for name, target in file.channels.items():
-            follower = self._followers.get(name)
-            if follower is not None:
-                follower.finish()
-                parts, newest = follower.visible
-                target.link(parts, newest, final=True)
-            counts[name] = target.count
+        for name, follower in self._followers.items():
+            follower.finish()
+            parts, newest = follower.visible
+            file.channels[name].link(parts, newest, final=True)
         end = self.run.end or RunEnd(reason=EndReason.LOST, message="", epoch=time.time())
         file.finish(end, seals, status=SUCCEEDED)
-        _verify(file, counts)
+        _verify(file)
 
 
 def _rate(channel: ChannelReader, count: int) -> float:
@@ -263,16 +261,18 @@ def _rate(channel: ChannelReader, count: int) -> float:
     return count / max(0.1, float(last - first))
 
 
-def _verify(file: RunFile, counts: dict[str, int]) -> None:
+def _verify(file: RunFile) -> None:
     """Open the closed file again and count what is in it.
 
     :raises DataError: when that is not what was put in.
     """
-    from firstlight.storage._scan import ScanFile
-
-    with ScanFile(file.path, file.name) as scan:
-        for name, count in counts.items():
-            channel = scan.channel(name)
-            if channel is None or channel.count != count or not channel.sealed:
-                there = channel.count if channel is not None else 0
-                raise DataError(f"{file.path} was closed with {there} items of {name} instead of {count}.")
+    try:
+        with h5py.File(file.path, "r", locking=False) as again:
+            entry = again[file.name].id
+            complete = b"end_time" in entry
+            there = {n: h5py.h5d.open(entry, c.counted.encode()).shape[0] for n, c in file.channels.items()}
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
+        raise DataError(f"{file.path} was closed but can not be read: {error}.") from error
+    for name, channel in file.channels.items():
+        if not complete or there[name] != channel.rows:
+            raise DataError(f"{file.path} was closed with {there[name]} rows of {name} instead of {channel.rows}.")
