@@ -146,7 +146,10 @@ class Buffer:
 
     def runs(self, since: int = 0) -> list[IndexEntry]:
         """The runs that the buffer holds, in the order in which they were made, from a position of the index on."""
-        return [entry for entry in self._index.entries(since) if (self._runs / entry.key).is_dir()]
+        # The index first: a run whose entry is there has its folder, until it is removed.
+        entries = self._index.entries(since)
+        there = {path.name for path in self._runs.iterdir()} if entries else set()
+        return [entry for entry in entries if entry.key in there]
 
     def wait_runs(self, since: int, timeout: float) -> list[IndexEntry]:
         """:meth:`runs`, once it is not empty; empty when the timeout (s) is over."""
