@@ -133,7 +133,7 @@ def test_what_is_missing_is_one_clear_sentence(stored: Path, tmp_path: Path) -> 
 
 def test_a_link_to_a_lost_file_is_told(stored: Path, dataset: DatasetFolder) -> None:
     dataset.scan_file(1).unlink()
-    with pytest.raises(DataError, match=r"1\.1 can not be read"):
+    with pytest.raises(NotFound, match=r"leads to scan0001/scan0001\.h5, which does not exist"):
         open_scan(stored, 1)
 
 

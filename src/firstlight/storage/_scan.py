@@ -283,8 +283,11 @@ class ScanFile:
         if not isinstance(problem, KeyError):
             return
         with contextlib.suppress(OSError), _open(self.path) as file:
-            if self.entry not in file and file.get(self.entry, getlink=True) is None:
+            link = file.get(self.entry, getlink=True)
+            if link is None:
                 raise NotFound(f"{self.path} has no entry {self.entry}.", hint=_nearby(file)) from problem
+            if isinstance(link, h5py.ExternalLink) and not (self.path.parent / link.filename).exists():
+                raise NotFound(f"{self.where} leads to {link.filename}, which does not exist.") from problem
 
 
 class FileChannel:
