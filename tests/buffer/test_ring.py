@@ -158,14 +158,14 @@ def test_a_full_spill_stops_the_producer_and_loses_nothing(
         reader = buffer.run(run.key)
         with reader.retain("saver") as saver:
             assert numbers(reader.channel("cam").read(0, k)) == list(range(k))
-            saver.release("cam", k)
-            assert ring.append(frame(k)) == k + 1
+            saver.release("cam", k - 2)
+            assert ring.append(frame(k, 20)) == k + 20
+            assert numbers(reader.channel("cam").read(k - 2, k + 20)) == list(range(k - 2, k + 20))
 
 
 def test_spilled_frames_that_were_released_make_room_for_others(
-    buffer: Buffer, spill: Path, info: RunInfo, monkeypatch: pytest.MonkeyPatch, frames: ChannelSpec
+    buffer: Buffer, spill: Path, info: RunInfo, frames: ChannelSpec
 ) -> None:
-    monkeypatch.setattr("firstlight.buffer._spill._FILE_NBYTES", 1024)
     small = Buffer(buffer.root, spill=spill, spill_limit=10 * 1024)
     with small.create_run(info, readers=["saver"]) as run:
         ring = run.create_ring(frames, 4)

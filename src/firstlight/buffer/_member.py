@@ -20,7 +20,7 @@ from firstlight.buffer._memory import Memory, Segment
 from firstlight.buffer._policy import BackPressure
 from firstlight.buffer._ragged import ENDS_PART, RaggedWriter
 from firstlight.buffer._ring import MISSING_PART, SLOTS_FILE, RingWriter, slots_nbytes
-from firstlight.buffer._spill import INDEX_PART, SpillRoom
+from firstlight.buffer._spill import INDEX_PART, SpillRoom, records_per_file
 from firstlight.buffer._words import WORD
 from firstlight.buffer._writer import ChannelWriter, Place
 from firstlight.model import (
@@ -170,7 +170,14 @@ class RunMember:
         try:
             self._means.memory.reserve(2 * PAGE + sum(part.item_nbytes * part.capacity for part in parts))
             head = Head.create(
-                draft, spec, readers=list(self._folder.readers), parts=parts, extra={"spill": str(spill)}
+                draft,
+                spec,
+                readers=list(self._folder.readers),
+                parts=parts,
+                extra={
+                    "spill": str(spill),
+                    "spill_records": records_per_file(spec.item_nbytes, self._means.room.limit),
+                },
             )
             place = Place(
                 head,

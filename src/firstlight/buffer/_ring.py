@@ -198,6 +198,8 @@ class RingWriter(ChannelWriter):
             return
         if slot is None:
             found: list[int] = []
+            # An earlier failure may be over: the spill tries again, and only what fails from now on counts.
+            self._spill_error = None
 
             def freed() -> bool:
                 if self._closed:
@@ -207,8 +209,7 @@ class RingWriter(ChannelWriter):
                     found.append(one)
                 elif self._policy is BackPressure.SPILL:
                     if self._spill_error is not None:
-                        error, self._spill_error = self._spill_error, None
-                        raise error
+                        raise self._spill_error
                     self._wake_spiller()
                 return one is not None
 

@@ -96,8 +96,12 @@ def _stride(nbytes: int) -> int:
     return HEADER.size + -(-nbytes // 64) * 64
 
 
-def _per_file(nbytes: int) -> int:
-    return max(1, _FILE_NBYTES // _stride(nbytes))
+def records_per_file(nbytes: int, limit: int) -> int:
+    """Records in one file: 256 MiB of them, but an eighth of the limit at most, because whole files are given back.
+
+    :param nbytes: of one item.
+    """
+    return max(1, min(_FILE_NBYTES, limit // 8) // _stride(nbytes))
 
 
 def pack(name: str, dtype: np.dtype[Any], first: int, count: int, time: float, payload: memoryview) -> bytes:
@@ -129,6 +133,7 @@ class SpillWriter:
     def __init__(self, head: Head, folder: Path, room: SpillRoom, allocate: Allocate) -> None:
         self._name, self._dtype = head.spec.name, np.dtype(head.spec.dtype)
         self._nbytes = head.spec.item_nbytes
+        self._per_file: int = head.description["spill_records"]
         self._folder, self._room, self._words = folder, room, head.words
         self._index = ColumnWriter(head, INDEX_COLUMN, INDEX_LETTER, INDEX, (), allocate)
         self._items: list[int] = []
@@ -141,7 +146,7 @@ class SpillWriter:
         :param needed_from: files that hold only older items may be deleted to make room.
         :raises StorageFull: when limit or disk are reached; nothing was published.
         """
-        record, per_file = len(self._items), _per_file(self._nbytes)
+        record, per_file = len(self._items), self._per_file
         stride = _stride(self._nbytes)
         while not self._room.take(stride):
             if not self._delete_oldest(needed_from):
@@ -181,7 +186,7 @@ class SpillWriter:
         self._open = k
 
     def _delete_oldest(self, needed_from: int) -> bool:
-        per_file = _per_file(self._nbytes)
+        per_file = self._per_file
         k = self._words[KEPT] // per_file
         end = (k + 1) * per_file
         if end > len(self._items) or self._items[end - 1] >= needed_from:
@@ -198,6 +203,7 @@ class SpillReader:
     def __init__(self, head: Head, channels: Path, folder: Path) -> None:
         self._name, self._dtype, self._shape = head.spec.name, np.dtype(head.spec.dtype), head.spec.shape
         self._nbytes, self._folder, self._words = head.spec.item_nbytes, folder, head.words
+        self._per_file: int = head.description["spill_records"]
         self._index = ColumnReader(head, channels, INDEX_COLUMN, INDEX_LETTER, INDEX, ())
 
     def items(self) -> NDArray[np.int64]:
@@ -217,7 +223,7 @@ class SpillReader:
             return None
         if record < self._words[KEPT]:
             return None
-        per_file = _per_file(self._nbytes)
+        per_file = self._per_file
         frame = np.empty(self._shape, self._dtype)
         payload = frame.reshape(-1).view(np.uint8).data
         try:
