@@ -1,4 +1,4 @@
-"""How fast frames and channels reach the disk, through the real buffer and the real saver process."""
+"""How fast frames and channels reach the disk."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ ROUNDS = 100
 
 
 def frames() -> list[Row]:
-    """``storage.frames``: 128 frames of 8 MiB from a ring into their file, against ``pwrite`` of the same bytes.
+    """``storage.frames``: 128 frames of 8 MiB into their file, against ``pwrite`` of the same bytes.
 
-    Ours is timed from the moment at which all frames lie in the ring's run until the last is in its file and its
-    journal. No fsync on either side.
+    Ours is what the saver does with frames that lie in a ring, without the ring: payloads, checksums, journal, and the
+    index of the file. No fsync on either side.
     """
     images = np.random.default_rng(1).integers(0, 4096, (8, *FRAME)).astype(np.uint16)
     with _place() as (_, folder):
@@ -70,7 +70,7 @@ def _frames(images: np.ndarray, folder: Path) -> tuple[list[float], str, list[fl
 
 
 def channels() -> list[Row]:
-    """``storage.channels``: 1000 channels, 100 rounds of blocks of 100 values, saved by the saver process meanwhile.
+    """``storage.channels``: 1000 channels, 100 rounds of blocks of 100 values, through the buffer and the saver process.
 
     Timed from the first block until the run is complete in its file, which was closed and opened again.
     """
