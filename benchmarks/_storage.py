@@ -70,7 +70,7 @@ def _frames(images: np.ndarray, folder: Path) -> tuple[list[float], str, list[fl
 
 
 def channels() -> list[Row]:
-    """``storage.channels``: 1000 channels, 100 rounds of blocks of 100 values, through the buffer and the saver process.
+    """``storage.channels``: 1000 channels, 100 blocks of 100 values each, through the buffer and the saver process.
 
     Timed from the first block until the run is complete in its file, which was closed and opened again.
     """
