@@ -82,6 +82,8 @@ class RingWriter(ChannelWriter):
         self._room = Doorbell(head.mapping, ROOM_BELL)
         self._fence = Fence()
         self._free = deque(range(self._slots))
+        # A share only: whoever looks back finds the rest of the ring full.
+        self._batch = max(1, self._slots // 4)
         self._held: deque[tuple[int, int, float]] = deque()  # item, slot, time
         self._pinned: list[tuple[int, int]] = []
         self._taken: deque[int] = deque()
@@ -243,20 +245,27 @@ class RingWriter(ChannelWriter):
                 else:
                     self._free.append(slot)
         keep_from = max(self._needed_from(), self._spilled_until)
-        while not self._free and self._held and self._held[0][0] < keep_from:
-            item, slot, _ = self._held[0]
-            if item == self._spilling:
-                return
-            self._held.popleft()
+        while not self._free and (batch := self._releasable(keep_from)):
             self._words[OLDEST] = self._held[0][0] if self._held else self._count
-            self._generations[slot] = 0
+            for _, slot in batch:
+                self._generations[slot] = 0
             # A reader pins first and looks at the generation then; here it is the other way round. With a barrier on
             # both sides at least one of the two sees the other.
             self._fence()
-            if self._is_pinned(item):
-                self._pinned.append((item, slot))
-            else:
-                self._free.append(slot)
+            for item, slot in batch:
+                if self._is_pinned(item):
+                    self._pinned.append((item, slot))
+                else:
+                    self._free.append(slot)
+
+    def _releasable(self, keep_from: int) -> list[tuple[int, int]]:
+        """Take the oldest items below ``keep_from`` out, with their slots; several at once, which costs hardly more."""
+        held = self._held
+        batch: list[tuple[int, int]] = []
+        while held and len(batch) < self._batch and held[0][0] < keep_from and held[0][0] != self._spilling:
+            item, slot, _ = held.popleft()
+            batch.append((item, slot))
+        return batch
 
     def _is_pinned(self, item: int) -> bool:
         w = self._words
