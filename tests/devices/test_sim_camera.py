@@ -154,3 +154,17 @@ def test_a_camera_whose_axis_is_not_there_says_which_are() -> None:
     scene = Scene(rotation="nope")
     with pytest.raises(LookupError, match=r"'nope'.*Known: rot, sx"):
         scene.shoot()
+
+
+def test_a_tilt_of_the_rotation_is_a_misalignment_that_its_axes_can_take_away() -> None:
+    scene = Scene(axis_roll="30 mrad", axis_pitch=1.5, roll="rx", pitch="ry")
+    for name in ("rx", "ry"):
+        setattr(scene, name, SimAxis(name, instant=True, clock=scene.clock, board=scene.board))
+    asyncio.run(scene.shutter.open())
+    roll = float(np.degrees(0.03))
+    frame, _ = scene.shoot()
+    assert agree(frame, scene.expected(Pose(0.0, seconds=0.01, roll=roll, pitch=1.5)))
+    asyncio.run(vars(scene)["rx"].move(-roll))
+    asyncio.run(vars(scene)["ry"].move(-1.5))
+    (pose,) = scene.camera.poses(scene.clock.now(), scene.clock.now() + 0.01)
+    assert (pose.roll, pose.pitch) == pytest.approx((0.0, 0.0))

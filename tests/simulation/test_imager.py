@@ -42,10 +42,16 @@ def shoot(imager: Imager, poses: list[Pose], *, exposure: float = 0.01, run: int
 
 def test_the_path_of_a_frame_is_the_exact_projection_through_its_pixels() -> None:
     imager = make()
-    for pose in (Pose(0.0), Pose(33.3), Pose(-120.0, lateral=0.7), Pose(77.0, height=-0.4)):
+    for pose in (
+        Pose(0.0),
+        Pose(33.3),
+        Pose(-120.0, lateral=0.7),
+        Pose(77.0, height=-0.4),
+        Pose(5.0, roll=2.0, pitch=-3.0),
+    ):
         u = (np.arange(SHAPE[1]) - AXIS) * PIXEL - pose.lateral
         v = (np.arange(SHAPE[0]) - (SHAPE[0] - 1) / 2) * PIXEL - pose.height
-        exact = imager.phantom.project(pose.angle, u[None, :], v[:, None])
+        exact = imager.phantom.project(pose.angle, u[None, :], v[:, None], roll=pose.roll, pitch=pose.pitch)
         np.testing.assert_allclose(imager.path(pose), exact, atol=2e-6)
 
 

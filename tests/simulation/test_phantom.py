@@ -39,6 +39,36 @@ def test_projections_equal_numerical_integration(bodies: list[Ellipsoid], theta:
     assert exact == pytest.approx(along_the_beam(phantom, theta, u, v), abs=2e-3)
 
 
+small = st.floats(-20.0, 20.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(bodies=st.lists(ellipsoids, min_size=1, max_size=2), theta=angle, roll=small, pitch=small, u=number, v=number)
+def test_projections_along_a_tilted_axis_equal_numerical_integration(
+    bodies: list[Ellipsoid], theta: float, roll: float, pitch: float, u: float, v: float
+) -> None:
+    phantom = Phantom(bodies)
+    w = (np.arange(40_000) + 0.5) / 40_000 * 10.0 - 5.0
+    # From the laboratory back to the stage: roll off, pitch off, then the turn.
+    c, s = math.cos(math.radians(roll)), math.sin(math.radians(roll))
+    u1, v1 = c * u + s * v, -s * u + c * v
+    c, s = math.cos(math.radians(pitch)), math.sin(math.radians(pitch))
+    v2, w2 = c * v1 + s * w, -s * v1 + c * w
+    c, s = math.cos(math.radians(theta)), math.sin(math.radians(theta))
+    inside = phantom.attenuation_at(u1 * c - w2 * s, u1 * s + w2 * c, v2)
+    exact = float(phantom.project(theta, u, v, roll=roll, pitch=pitch))
+    assert exact == pytest.approx(float(inside.mean() * 10.0), abs=2.5e-3)
+
+
+@given(roll=small, pitch=small)
+def test_a_bead_on_a_tilted_axis_moves_as_the_axis_leans(roll: float, pitch: float) -> None:
+    bead = Phantom([Ellipsoid((0.0, 0.0, 1.0), (0.01, 0.01, 0.01), 1.0)])
+    rho, pi = math.radians(roll), math.radians(pitch)
+    u, v = -math.sin(rho) * math.cos(pi), math.cos(rho) * math.cos(pi)
+    for theta in (0.0, 77.0, 200.0):
+        assert float(bead.project(theta, u, v, roll=roll, pitch=pitch)) == pytest.approx(0.02, rel=1e-6)
+
+
 @given(u=number, v=number, theta=angle)
 def test_the_chord_of_a_sphere_is_the_schoolbook_one(u: float, v: float, theta: float) -> None:
     sphere = Phantom([Ellipsoid((0.0, 0.0, 0.0), (0.8, 0.8, 0.8), 1.5)])

@@ -24,12 +24,16 @@ class Pose:
     :param lateral: position of the rotation axis along the columns index, mm.
     :param height: position of the sample along the rows index, mm.
     :param seconds: how long it stands like this in the full beam, in seconds of the nominal intensity; may be 0.
+    :param roll: tilt of the rotation axis in the plane of the detector, degrees.
+    :param pitch: its tilt along the beam, degrees.
     """
 
     angle: float = 0.0
     lateral: float = 0.0
     height: float = 0.0
     seconds: float = 1.0
+    roll: float = 0.0
+    pitch: float = 0.0
 
 
 class Imager:
@@ -75,6 +79,7 @@ class Imager:
         self._offsets = detector.offsets()
         self._taps = detector.taps()
         self._extent = phantom.extent()
+        self._reach = phantom.reach()
         self._path = np.empty(detector.shape, dtype=np.float32)
         self._light = np.empty(detector.shape, dtype=np.float32)
         self._work = np.empty(detector.shape, dtype=np.float32)
@@ -155,7 +160,7 @@ class Imager:
         self._path.fill(0.0)
         if self.phantom.ellipsoids:
             _kernels.add_ellipsoids(
-                self.phantom.shadows(pose.angle),
+                self.phantom.shadows(pose.angle, pose.roll, pose.pitch),
                 -self.axis * self.pixel - pose.lateral,
                 -(rows - 1) / 2 * self.pixel - pose.height,
                 self.pixel,
@@ -165,6 +170,9 @@ class Imager:
     def _in_view(self, pose: Pose) -> bool:
         rows, columns = self.detector.shape
         radius, low, high, _ = self._extent
+        if pose.roll or pose.pitch:
+            radius = self._reach
+            low, high = -radius, radius
         left, right = -self.axis * self.pixel - pose.lateral, (columns - 1 - self.axis) * self.pixel - pose.lateral
         middle = (rows - 1) / 2 * self.pixel
         return left <= radius and right >= -radius and low <= middle - pose.height and high >= -middle - pose.height

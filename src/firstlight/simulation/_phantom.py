@@ -8,6 +8,10 @@ casts its shadow at
 
 u and v being measured from the rotation axis and from the middle row. So a slice image with x along its columns index
 and y along its rows index, reconstructed with this u, is the sample as it stands at 0°.
+
+The rotation axis may be tilted about its point at u = v = 0. With w along the beam, the *pitch* π takes (v, w) to
+(v cos π - w sin π, v sin π + w cos π), its lower end going downstream; then the *roll* ρ takes (u, v) to
+(u cos ρ - v sin ρ, u sin ρ + v cos ρ), its lower end going towards the first column.
 """
 
 from __future__ import annotations
@@ -87,9 +91,15 @@ class Phantom:
             depth += max(0.0, e.attenuation) * 2 * reach
         return radius, low, high, depth
 
-    def shadows(self, angle: float) -> NDArray[np.float64]:
+    def reach(self) -> float:
+        """Distance of the farthest surface from the rotation axis's point at v = 0, at most; mm."""
+        return max((math.hypot(*e.centre) + max(e.radii) for e in self.ellipsoids), default=0.0)
+
+    def shadows(self, angle: float, roll: float = 0.0, pitch: float = 0.0) -> NDArray[np.float64]:
         """The ellipses that the ellipsoids cast at one angle (degrees).
 
+        :param roll: tilt of the rotation axis in the plane of the detector, degrees.
+        :param pitch: its tilt along the beam, degrees.
         :return: rows (cu, cv, p, q, r, d), shape (n, 6): the line integral at (u, v) is
             d √(1 - p u'² - 2 q u' v' - r v'²) with u' = u - cu, v' = v - cv, where that is real.
 
@@ -97,8 +107,7 @@ class Phantom:
         c + u' e_u + v' e_v + w e_w meets the surface where w solves a quadratic equation; the chord is
         2/√A √(1 - ...) with A = e_wᵀ M e_w.
         """
-        cos, sin = _cos_sin(angle)
-        basis = np.array([[cos, sin, 0.0], [0.0, 0.0, 1.0], [-sin, cos, 0.0]])
+        basis = _basis(angle, roll, pitch)
         m = np.einsum("ia,nab,jb->nij", basis, self._matrices, basis)
         along = m[:, 2, 2]
         p = m[:, 0, 0] - m[:, 0, 2] ** 2 / along
@@ -107,16 +116,20 @@ class Phantom:
         centres = self._centres @ basis[:2].T
         return np.column_stack([centres, p, q, r, 2.0 * self._attenuations / np.sqrt(along)])
 
-    def project(self, angle: float, u: ArrayLike, v: ArrayLike) -> NDArray[np.float64]:
+    def project(
+        self, angle: float, u: ArrayLike, v: ArrayLike, *, roll: float = 0.0, pitch: float = 0.0
+    ) -> NDArray[np.float64]:
         """Exact line integrals of the attenuation along the beam (no unit).
 
         :param angle: degrees.
         :param u: horizontal positions from the rotation axis, mm; broadcast with ``v``.
         :param v: vertical positions, mm.
+        :param roll: tilt of the rotation axis in the plane of the detector, degrees.
+        :param pitch: its tilt along the beam, degrees.
         """
         u, v = np.broadcast_arrays(np.asarray(u, dtype=np.float64), np.asarray(v, dtype=np.float64))
         total = np.zeros(u.shape)
-        for cu, cv, p, q, r, depth in self.shadows(angle):
+        for cu, cv, p, q, r, depth in self.shadows(angle, roll, pitch):
             du, dv = u - cu, v - cv
             total += depth * np.sqrt(np.maximum(0.0, 1.0 - p * du * du - 2.0 * q * du * dv - r * dv * dv))
         return total
@@ -220,6 +233,19 @@ def tooth() -> Phantom:
 
 PRESETS = {"shepp-logan": shepp_logan, "tooth": tooth}
 """Phantoms of about unit radius, by name."""
+
+
+def _basis(angle: float, roll: float, pitch: float) -> NDArray[np.float64]:
+    """Directions of columns, rows and beam in the sample's coordinates, as rows."""
+    cos, sin = _cos_sin(angle)
+    basis = np.array([[cos, sin, 0.0], [0.0, 0.0, 1.0], [-sin, cos, 0.0]])
+    if pitch:
+        c, s = _cos_sin(pitch)
+        basis = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]]) @ basis
+    if roll:
+        c, s = _cos_sin(roll)
+        basis = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]) @ basis
+    return basis
 
 
 def _about_z(angle: float) -> NDArray[np.float64]:

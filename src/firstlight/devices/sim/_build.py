@@ -207,6 +207,14 @@ class CameraConfiguration(Configuration):
     """Name of the axis that moves it along the columns, mm."""
     height: str = ""
     """Name of the axis that moves it along the rows, mm."""
+    roll: str = ""
+    """Name of the axis that tilts the rotation in the detector's plane, deg."""
+    pitch: str = ""
+    """Name of the axis that tilts the rotation along the beam, deg."""
+    axis_roll: Degrees = Field(default=0.0, ge=-45, le=45)
+    """Tilt of the rotation in the detector's plane, its lower end towards the first column, deg."""
+    axis_pitch: Degrees = Field(default=0.0, ge=-45, le=45)
+    """Tilt of the rotation along the beam, its lower end downstream, deg."""
     shutter: str = ""
     """Name of the shutter; empty for none."""
     flux: PerSecond = Field(default=2e6, ge=0)
@@ -316,6 +324,9 @@ def camera(config: Mapping[str, Any], surroundings: Surroundings | None = None) 
         rotation=c.rotation,
         lateral=c.lateral,
         height=c.height,
+        roll=c.roll,
+        pitch=c.pitch,
+        tilt=(c.axis_roll, c.axis_pitch),
         shutter=c.shutter,
         ring=c.ring.ring(),
         parts=c.parts,

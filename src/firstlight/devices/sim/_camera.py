@@ -37,6 +37,9 @@ class SimCamera(PacedSource):
     :param rotation: axis in degrees; empty for a sample that does not turn. The others likewise.
     :param lateral: axis in mm that moves the rotation along the detector's columns.
     :param height: axis in mm that moves the sample along the detector's rows.
+    :param roll: axis in degrees that tilts the rotation in the detector's plane.
+    :param pitch: axis in degrees that tilts it along the beam.
+    :param tilt: (roll, pitch) of the rotation where those axes stand at 0, degrees.
     :param shutter: empty for a beam that is always on.
     :param parts: of an exposure during which the sample moves.
     """
@@ -50,6 +53,9 @@ class SimCamera(PacedSource):
         rotation: str = "",
         lateral: str = "",
         height: str = "",
+        roll: str = "",
+        pitch: str = "",
+        tilt: tuple[float, float] = (0.0, 0.0),
         shutter: str = "",
         ring: Ring | None = None,
         parts: int = 1,
@@ -70,7 +76,8 @@ class SimCamera(PacedSource):
         super().__init__(name, info, clock=clock or RealClock(), motion=board.motion, readout=readout)
         self.imager = imager
         self._board = board
-        self._axes = {"angle": rotation, "lateral": lateral, "height": height}
+        self._axes = {"angle": rotation, "lateral": lateral, "height": height, "roll": roll, "pitch": pitch}
+        self._tilt = {"roll": tilt[0], "pitch": tilt[1]}
         self._shutter = shutter
         self._ring = ring or Ring()
         self._parts = parts
@@ -111,7 +118,9 @@ class SimCamera(PacedSource):
 
     def _pose(self, motions: dict[str, Segments], start: float, stop: float) -> Pose:
         middle = 0.5 * (start + stop)
-        at = {part: float(positions(rows, [middle])[0]) for part, rows in motions.items()}
+        at = dict(self._tilt)
+        for part, rows in motions.items():
+            at[part] = at.get(part, 0.0) + float(positions(rows, [middle])[0])
         return Pose(seconds=self._ring.charge(start, stop) / self._ring.current if self._ring.current else 0.0, **at)
 
 
