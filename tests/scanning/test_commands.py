@@ -4,10 +4,31 @@ import inspect
 from collections.abc import Callable
 from typing import Any, get_type_hints
 
+import numpy as np
 import pytest
 
 from firstlight.model import InvalidInput, Scan, ScanKind, TriggerMode
-from firstlight.scanning import COMMANDS, amesh, ascan, ct, dscan, flyscan, loopscan, timescan, tomo
+from firstlight.scanning import (
+    COMMANDS,
+    a2scan,
+    amesh,
+    anmesh,
+    anscan,
+    ascan,
+    ct,
+    d2scan,
+    dmesh,
+    dnmesh,
+    dnscan,
+    dscan,
+    flyscan,
+    lookupscan,
+    loopscan,
+    pointscan,
+    sct,
+    timescan,
+    tomo,
+)
 
 
 class Thing:
@@ -21,6 +42,22 @@ def test_intervals_are_one_less_than_points_of_a_step_scan() -> None:
 
 def test_intervals_are_frames_of_a_continuous_scan() -> None:
     assert flyscan("rot", 0, 180, 900, 0.01).npoints == 900
+
+
+def test_scans_of_several_axes_count_their_points() -> None:
+    assert a2scan("a", 0, 1, "b", 5, 6, 10, 0.1).npoints == 11
+    assert anscan([("a", 0, 1), ("b", 5, 6), ("c", 2, 3)], 10, 0.1).npoints == 11
+    assert dmesh("a", 0, 1, 3, "b", 0, 1, 4, 0.1).npoints == 20
+    assert anmesh([("a", 0, 1, 3), ("b", 0, 1, 4), ("c", 0, 1, 1)], 0.1).npoints == 40
+    assert pointscan("a", (0, 1, 5), 0.1).npoints == 3
+    assert lookupscan([("a", [0, 1, 5]), ("b", np.array([2, 2, 3]))], 0.1).npoints == 3
+
+
+def test_lists_in_titles_are_short_and_numbers_of_any_kind_are_positions() -> None:
+    assert pointscan("a", [0, 1.5], 0.1, "diode").title == "pointscan a [0,1.5] 0.1 diode"
+    assert lookupscan([("a", [0, 1]), ("b", [2, 3])], 1).title == "lookupscan [[a,[0,1]],[b,[2,3]]] 1"
+    assert len(pointscan("a", np.linspace(0, 1, 1000), 0.1).title) < 200
+    assert pointscan("a", ["1 mm", "0.2 cm"], 0.1).units == {"a": "mm"}
 
 
 def test_a_scan_survives_the_way_through_json() -> None:
@@ -51,6 +88,7 @@ def test_positions_with_a_unit_keep_it() -> None:
 
 def test_a_count_is_not_saved_and_a_loop_is() -> None:
     assert not ct(0.1).save
+    assert sct(0.1).save
     assert loopscan(1, 0.1).save
     assert not loopscan(1, 0.1, save=False).save
 
@@ -63,6 +101,10 @@ def test_an_endless_time_scan_has_no_number_of_points() -> None:
 def test_a_relative_scan_says_so() -> None:
     assert dscan("rot", -1, 1, 10, 0.1).relative
     assert not ascan("rot", -1, 1, 10, 0.1).relative
+    assert d2scan("a", 0, 1, "b", 0, 1, 10, 0.1).relative
+    assert dmesh("a", 0, 1, 1, "b", 0, 1, 1, 0.1).relative
+    assert dnscan([("a", 0, 1)], 10, 0.1).relative
+    assert dnmesh([("a", 0, 1, 2)], 0.1).relative
 
 
 def test_the_kind_and_trigger_follow_from_the_command() -> None:
@@ -92,6 +134,20 @@ REFUSED: list[tuple[str, Callable[[], Any], str]] = [
     ("a number as axis", lambda: ascan(3, 0, 1, 2, 0.1), "axis: 3 is not the name of a device"),  # type: ignore[arg-type]
     ("an empty name", lambda: ascan("", 0, 1, 2, 0.1), "axis: '' is not the name of a device"),
     ("a counter twice", lambda: ct(1, "diode", "diode"), "counters: diode is given twice"),
+    ("one axis twice", lambda: a2scan("a", 0, 1, "a", 0, 1, 2, 0.1), "a2scan: a is named twice"),
+    ("a wrong second start", lambda: a2scan("a", 0, 1, "b", "x", 1, 2, 0.1), "start2: 'x' is not a position"),
+    ("no list of axes", lambda: anscan("rot", 5, 0.1), "anscan: 'rot' is not a list of (axis, start, stop)"),  # type: ignore[arg-type]
+    ("a number as list", lambda: anscan(3, 5, 0.1), "anscan: 3 is not a list"),  # type: ignore[arg-type]
+    ("a row too short", lambda: anscan([("a", 0)], 5, 0.1), "anscan: ('a', 0) is not (axis, start, stop)"),  # type: ignore[list-item]
+    ("no axes", lambda: anmesh([], 0.1), "anmesh: there is no axis"),
+    ("one position", lambda: pointscan("a", 5, 0.1), "pointscan: 5 is not a list of positions of a"),  # type: ignore[arg-type]
+    ("no positions", lambda: pointscan("a", [], 0.1), "pointscan: there are no positions for a"),
+    ("a word in a list", lambda: pointscan("a", [0, "x"], 0.1), "positions[1]: 'x' is not"),
+    (
+        "lists of two lengths",
+        lambda: lookupscan([("a", [0, 1]), ("b", [2])], 0.1),
+        "lookupscan: b has 1 positions and a has 2",
+    ),
     ("one axis in both directions", lambda: amesh("a", 0, 1, 2, "a", 0, 1, 2, 0.1), "a cannot be both axes"),
     ("a flight on the spot", lambda: flyscan("rot", 5, 5, 2, 0.1), "rot would not move"),
     ("a flight without exposure", lambda: flyscan("rot", 0, 5, 2, 0), "an exposure of more than 0 s"),

@@ -186,7 +186,7 @@ def curve(run: Run, counter: str | None = None, axis: str | None = None) -> tupl
 def _default_axis(run: Run) -> str:
     axes = run.info.axes
     if axes:
-        return axes[-1]
+        return axes[0]
     return "elapsed_time"
 
 

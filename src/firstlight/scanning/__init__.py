@@ -1,16 +1,18 @@
 """The engine, the acquisition chain, paths, presets, the motion gate and the standard scans."""
 
 from firstlight.scanning._chain import Chain, Node
-from firstlight.scanning._commands import COMMANDS, amesh, ascan, ct, dscan, flyscan, loopscan, timescan
+from firstlight.scanning._commands import COMMANDS, ascan, ct, dscan, flyscan, loopscan, sct, timescan
 from firstlight.scanning._conduct import Outcome, Watch
 from firstlight.scanning._devices import Camera, Devices
 from firstlight.scanning._engine import Engine
 from firstlight.scanning._estimate import DryRun, Estimate
 from firstlight.scanning._gate import Gate, Motion, Rule
 from firstlight.scanning._guard import SessionLock, guard_process, guarded
+from firstlight.scanning._meshes import amesh, anmesh, dmesh, dnmesh
 from firstlight.scanning._presets import EndScan, Preset, RunView
 from firstlight.scanning._progress import Listener, Progress
 from firstlight.scanning._sequence import MoveTo, ScanSequence
+from firstlight.scanning._several import a2scan, anscan, d2scan, dnscan, lookupscan, pointscan
 from firstlight.scanning._store import Store
 from firstlight.scanning._tomo import tomo
 
@@ -37,14 +39,24 @@ __all__ = [
     "SessionLock",
     "Store",
     "Watch",
+    "a2scan",
     "amesh",
+    "anmesh",
+    "anscan",
     "ascan",
     "ct",
+    "d2scan",
+    "dmesh",
+    "dnmesh",
+    "dnscan",
     "dscan",
     "flyscan",
     "guard_process",
     "guarded",
+    "lookupscan",
     "loopscan",
+    "pointscan",
+    "sct",
     "timescan",
     "tomo",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, SupportsIndex, TypeAlias, runtime_checkable
 
 from firstlight.model import InvalidInput, TriggerMode, convert
@@ -25,6 +25,9 @@ Position: TypeAlias = float | str
 Seconds: TypeAlias = float | str
 """Seconds, or a text with a unit: ``"10 ms"``."""
 
+
+_MOST_SHOWN = 12
+"""Items of a list in a title."""
 
 _NUMBER = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
@@ -79,16 +82,38 @@ def positions(axis: str, **given: Position) -> tuple[tuple[float, ...], str]:
 
     :param given: argument name to position.
     """
-    texts = [v for v in given.values() if isinstance(v, str)]
+    texts = {what: v for what, v in given.items() if isinstance(v, str)}
     if not texts:
         return tuple(_finite(_converted(v, "", what), v, what) for what, v in given.items()), ""
-    unit = _unit_of(texts[0], next(iter(given)))
+    first = next(iter(texts))
+    unit = _unit_of(texts[first], first)
     if unit and len(texts) != len(given):
         raise InvalidInput(
             f"{axis}: {', '.join(str(v) for v in given.values())} mixes plain numbers with units.",
             hint="Give all positions of an axis with a unit, or none.",
         )
     return tuple(_finite(_converted(v, unit, what), v, what) for what, v in given.items()), unit
+
+
+def rows(command: str, given: Iterable[Any], columns: Sequence[str]) -> list[Sequence[Any]]:
+    """A list of what belongs to each axis, checked for its form.
+
+    :param columns: names of the parts that each axis needs.
+    """
+    form = f"({', '.join(columns)})"
+    hint = f"Write a list: [{form}, ...]."
+    try:
+        if isinstance(given, str):
+            raise TypeError
+        found = list(given)
+    except TypeError:
+        raise InvalidInput(f"{command}: {given!r} is not a list of {form}.", hint=hint) from None
+    if not found:
+        raise InvalidInput(f"{command}: there is no axis.", hint=hint)
+    for row in found:
+        if not isinstance(row, Sequence) or isinstance(row, str) or len(row) != len(columns):
+            raise InvalidInput(f"{command}: {row!r} is not {form}.", hint=hint)
+    return found
 
 
 def trigger_mode(value: str | TriggerMode, allowed: Sequence[TriggerMode]) -> TriggerMode:
@@ -109,6 +134,11 @@ def _plain(value: object) -> str:
         return value.replace(" ", "")
     if isinstance(value, float):
         return f"{value:.10g}"
+    if isinstance(value, list | tuple):
+        shown = [_plain(item) for item in value]
+        if len(shown) > _MOST_SHOWN:
+            shown = [*shown[: _MOST_SHOWN - 2], "...", shown[-1]]
+        return f"[{','.join(shown)}]"
     return str(getattr(value, "name", value))
 
 

@@ -24,6 +24,8 @@ from firstlight.scanning._arguments import (
     typed,
     whole,
 )
+from firstlight.scanning._meshes import amesh, anmesh, dmesh, dnmesh
+from firstlight.scanning._several import a2scan, anscan, d2scan, dnscan, lookupscan, pointscan
 
 ShutterUse = Literal["open", "closed", "as-is"]
 
@@ -35,6 +37,15 @@ def ct(count_time: Seconds = 1.0, *counters: Device, title: str = "", name: str 
     :param counters: counters, cameras or groups.
     """
     return _timed("ct", (count_time, *counters), 1, count_time, counters, title=title, name=name, save=save)
+
+
+def sct(count_time: Seconds = 1.0, *counters: Device, title: str = "", name: str = "") -> Scan:
+    """Count once, and save it.
+
+    :param count_time: seconds to integrate, or a text such as ``"10 ms"``.
+    :param counters: counters, cameras or groups.
+    """
+    return _timed("sct", (count_time, *counters), 1, count_time, counters, title=title, name=name, save=True)
 
 
 def loopscan(
@@ -154,52 +165,6 @@ def dscan(
     )
 
 
-def amesh(
-    axis1: Device,
-    start1: Position,
-    stop1: Position,
-    intervals1: int,
-    axis2: Device,
-    start2: Position,
-    stop2: Position,
-    intervals2: int,
-    count_time: Seconds,
-    *counters: Device,
-    backnforth: bool = False,
-    title: str = "",
-    name: str = "",
-    save: bool = True,
-    sleep_time: Seconds = 0.0,
-    stab_time: Seconds = 0.0,
-) -> Scan:
-    """A grid: ``axis1`` (fast) goes from ``start1`` to ``stop1`` for each of the positions of ``axis2`` (slow).
-
-    :param intervals1: steps of the fast axis: ``intervals1 + 1`` points in each line.
-    :param intervals2: steps of the slow axis: ``intervals2 + 1`` lines.
-    :param backnforth: every other line is visited backwards.
-    """
-    fast, slow = device_name(axis1, "axis1"), device_name(axis2, "axis2")
-    if fast == slow:
-        raise InvalidInput(f"amesh: {fast} cannot be both axes.", hint="Name two different axes.")
-    (a1, b1), unit1 = positions(fast, start1=start1, stop1=stop1)
-    (a2, b2), unit2 = positions(slow, start2=start2, stop2=stop2)
-    n1, n2 = whole(intervals1, "intervals1", 1) + 1, whole(intervals2, "intervals2", 1) + 1
-    arguments = (fast, start1, stop1, intervals1, slow, start2, stop2, intervals2, count_time, *counters)
-    return Scan(
-        name=name or "amesh",
-        title=title or typed("amesh", *arguments),
-        kind=ScanKind.STEP,
-        path=_path.mesh((fast, a1, b1, n1), (slow, a2, b2, n2), backnforth=bool(backnforth)),
-        npoints=n1 * n2,
-        count_time=seconds(count_time, "count_time"),
-        counters=counter_names(counters),
-        units={k: u for k, u in ((fast, unit1), (slow, unit2)) if u},
-        sleep_time=seconds(sleep_time, "sleep_time"),
-        stab_time=seconds(stab_time, "stab_time"),
-        save=save,
-    )
-
-
 def flyscan(
     axis: Device,
     start: Position,
@@ -312,6 +277,12 @@ def _stepped(
 
 
 COMMANDS: Mapping[str, Callable[..., Any]] = {
-    command.__name__: command for command in (ct, loopscan, timescan, ascan, dscan, amesh, flyscan)
+    command.__name__: command
+    for command in (
+        *(ct, sct, loopscan, timescan),
+        *(ascan, dscan, a2scan, d2scan, anscan, dnscan, lookupscan, pointscan),
+        *(amesh, dmesh, anmesh, dnmesh),
+        flyscan,
+    )
 }
 """The commands by name, for shells and services that offer them all."""

@@ -77,8 +77,8 @@ def positioners(devices: Devices) -> dict[str, Quantity]:
 
 
 def plots(plan: Plan) -> tuple[PlotHint, ...]:
-    """Each scalar counter against what moves: the fast axis, or time."""
-    x = plan.axes[-1] if plan.axes else "elapsed_time"
+    """Each scalar counter against what moves: the fast axis of a grid, the first of axes that go together, or time."""
+    x = plan.axes[-1 if len(plan.shape) > 1 else 0] if plan.axes else "elapsed_time"
     y = tuple(c.name for counter in plan.counters for c in counter.channels if c.shape == ())
     return (PlotHint(x=x, y=y),) if y else ()
 

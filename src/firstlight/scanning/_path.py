@@ -6,6 +6,7 @@ advance), and its type adapter is built once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -64,18 +65,55 @@ def line(axis: str, start: float, stop: float, points: int) -> dict[str, Any]:
     return _dumped(Linspace(axis, start, stop, points))
 
 
-def mesh(
-    fast: tuple[str, float, float, int], slow: tuple[str, float, float, int], *, backnforth: bool
-) -> dict[str, Any]:
-    """A grid of points; the slow axis is the outer one.
+def mesh(*lines: tuple[str, float, float, int], backnforth: bool) -> dict[str, Any]:
+    """A grid of points.
 
-    :param fast: axis, start, stop, points.
+    :param lines: axis, start, stop, points; the fast (inner) axis first.
     :param backnforth: every other line is visited backwards.
     """
     from scanspec.specs import Linspace, Snake
 
-    inner = Linspace(*fast)
-    return _dumped(Linspace(*slow) * (Snake(inner) if backnforth else inner))
+    spec: Any = None
+    for number, line in enumerate(lines, start=1):
+        linspace = Linspace(*line)
+        outer = Snake(linspace) if backnforth and number < len(lines) else linspace
+        spec = outer if spec is None else outer * spec
+    return _dumped(spec)
+
+
+def together(*lines: tuple[str, float, float, int]) -> dict[str, Any]:
+    """Axes that go along one line at the same time.
+
+    :param lines: axis, start, stop, points; as many points for each.
+    """
+    from scanspec.specs import Linspace
+
+    spec: Any = Linspace(*lines[0])
+    for line in lines[1:]:
+        spec = spec.zip(Linspace(*line))
+    return _dumped(spec)
+
+
+def listed(columns: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Points one by one.
+
+    :param columns: axis to the position of each point; as many for each.
+    """
+    spec: Any = None
+    for axis, values in columns.items():
+        column = _column(axis, values)
+        spec = column if spec is None else spec.zip(column)
+    return _dumped(spec)
+
+
+def _column(axis: str, values: Sequence[float]) -> Any:
+    """Positions as a balanced tree: a chain of thousands would be too deep to read."""
+    from scanspec.specs import Static
+
+    if len(values) == 1:
+        return Static(axis, values[0])
+    middle = len(values) // 2
+    return _column(axis, values[:middle]).concat(_column(axis, values[middle:]))
 
 
 def sweep(axis: str, start: float, stop: float, intervals: int) -> dict[str, Any]:
