@@ -33,9 +33,9 @@ def build_devices(
     :returns: the devices by name, and sorted for the engine.
     :raises InvalidInput: a device without a name or of unknown kind, or a wrong setting.
     """
-    surroundings = Surroundings(clock, SharedBoard(states, buffer.root))
-    sources: list[dict[str, Any]] = []
     found: dict[str, AnyDevice] = {}
+    surroundings = Surroundings(clock, SharedBoard(states, buffer.root), found)
+    sources: list[dict[str, Any]] = []
     for configuration in configurations:
         name = configuration.get("name")
         if not isinstance(name, str) or not name:
