@@ -6,12 +6,14 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from firstlight.buffer import Buffer
 from firstlight.data._resolver import Resolver
 from firstlight.data._run import Run
 from firstlight.data._source import ChannelSource, Items, SourceGone, Stored, join
@@ -28,6 +30,7 @@ from firstlight.model import (
     RunInfo,
     RunState,
 )
+from tests.data.data_room import Room
 
 
 class ArrayChannel:
@@ -223,3 +226,8 @@ def moving() -> Callable[[ArraySource, ArraySource | None], Run]:
         return Run(Resolver(live, open_file))
 
     return make
+
+
+@pytest.fixture
+def room(buffer_root: Path, tmp_path: Path) -> Room:
+    return Room(Buffer(buffer_root, spill=tmp_path / "spill"), tmp_path / "data")

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import firstlight
-from firstlight.buffer import Buffer
 from firstlight.data import NoChannel, Run, datasets, runs
 from firstlight.model import (
     ChannelSpec,
@@ -23,68 +22,19 @@ from firstlight.model import (
     FirstlightError,
     InvalidInput,
     NotFound,
-    Quantity,
     RunEnd,
     RunInfo,
     RunState,
 )
 from firstlight.storage import (
-    DataPolicy,
-    DatasetFolder,
-    Roots,
     RunSaver,
     SaverOptions,
     compact,
     open_scan,
-    write_dataset_links,
 )
+from tests.data.data_room import START, Room
 
 h5py = pytest.importorskip("h5py")
-
-START = 1_763_000_000.0
-
-
-class Room:
-    """A buffer, and datasets with small runs."""
-
-    def __init__(self, buffer: Buffer, data: Path) -> None:
-        self.buffer = buffer
-        self.data = data
-        self.none = data / "no-buffer"
-
-    def dataset(self, sample: str = "tooth", name: str = "0001", proposal: str = "hc1234") -> DatasetFolder:
-        return DataPolicy("id00", Roots.under(self.data)).experiment(proposal, "20251113").dataset(sample, name)
-
-    def record(
-        self, dataset: DatasetFolder | None, value: float = 0.0, *, parent: str | None = None, save: bool = True
-    ) -> str:
-        """One run whose diode tells which it is; returns its key."""
-        saving = dataset.saving() if dataset is not None else None
-        info = RunInfo(
-            name="loopscan",
-            title=f"loopscan 3 {value:g}",
-            start_epoch=START + value,
-            saving=saving,
-            npoints=3,
-            parent=parent,
-            positioners={"rot": Quantity(value=value)},
-        )
-        writer = self.buffer.create_run(info, readers=("saver",) if saving else ())
-        diode = writer.create_log(ChannelSpec("diode", unit="A"))
-        writer.prepared()
-        writer.running()
-        diode.append(np.full(3, value))
-        writer.stop(RunEnd(reason=EndReason.SUCCESS, epoch=START + value + 1))
-        if saving is not None and save:
-            RunSaver(self.buffer, self.buffer.run(writer.key), SaverOptions()).save()
-            write_dataset_links(Path(saving.dataset_file))
-        writer.close()
-        return writer.key
-
-
-@pytest.fixture
-def room(buffer_root: Path, tmp_path: Path) -> Room:
-    return Room(Buffer(buffer_root, spill=tmp_path / "spill"), tmp_path / "data")
 
 
 def which(run: Run) -> float:

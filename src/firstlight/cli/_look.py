@@ -23,14 +23,32 @@ _MOST = 1_000_000
 
 def ls(
     where: Annotated[
-        str, typer.Argument(metavar="[PATH]", help="A file, a dataset, a folder above, or a proposal.")
-    ] = ".",
+        str | None, typer.Argument(metavar="[PATH]", help="A file, a dataset, a folder above, or a proposal.")
+    ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            "--search",
+            "-s",
+            metavar="WORDS",
+            help="Find runs below PATH, or in all that was indexed. Words, or key:value with proposal, sample, "
+            "dataset, command, title, axis, counter, technique, reason, scan, after, before; * fits anything, - excludes.",
+        ),
+    ] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Index everything below PATH anew.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Runs that a search shows at most.")] = 100,
     json: Json = False,
 ) -> None:
-    """List the datasets below a folder, or the scans of a dataset or a file."""
+    """List the datasets below a folder, or the scans of a dataset or a file; or search what was saved."""
     from firstlight.data import datasets, runs
     from firstlight.model import NotFound
 
+    if search is not None or rebuild:
+        from firstlight.cli._search import find
+
+        find(where, search, rebuild=rebuild, limit=limit, json=json)
+        return
+    where = where or "."
     folder = Path(where).expanduser()
     if folder.is_dir():
         found = datasets(folder)

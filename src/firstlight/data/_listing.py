@@ -127,7 +127,7 @@ def datasets(folder: Path | str) -> list[DatasetEntry]:
     top = Path(folder).expanduser()
     if not top.is_dir():
         raise NotFound(f"There is no folder {top}.")
-    return [_dataset(found) for found in _walk(top.absolute(), DEPTH)]
+    return [describe(found) for found in walk(top.absolute())]
 
 
 def find_folder(name: str, root: Path | str | None) -> Path | None:
@@ -223,7 +223,8 @@ def _stored(path: Path, entry: str) -> RunEntry:
     )
 
 
-def _walk(folder: Path, depth: int) -> Iterator[Path]:
+def walk(folder: Path, depth: int = DEPTH) -> Iterator[Path]:
+    """The folders of datasets in and below a folder, in the order of their paths."""
     children = _children(folder)
     if any(_SCAN.fullmatch(c.name) for c in children) or _is_dataset(folder):
         yield folder
@@ -231,7 +232,7 @@ def _walk(folder: Path, depth: int) -> Iterator[Path]:
     if depth:
         for child in children:
             if child.name not in _ASIDE and not child.name.startswith("."):
-                yield from _walk(child, depth - 1)
+                yield from walk(child, depth - 1)
 
 
 def _is_dataset(folder: Path) -> bool:
@@ -239,7 +240,8 @@ def _is_dataset(folder: Path) -> bool:
     return folder.name.startswith(f"{folder.parent.name}_") and (folder / f"{folder.name}.h5").is_file()
 
 
-def _dataset(folder: Path) -> DatasetEntry:
+def describe(folder: Path) -> DatasetEntry:
+    """A dataset by its folder."""
     sample = folder.parent.name
     policy = folder.parents[1].name == "RAW_DATA" if len(folder.parents) > 5 else False
     words = [p.name for p in (folder.parents[4], folder.parents[3], folder.parents[2])] if policy else ["", "", ""]

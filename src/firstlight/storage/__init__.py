@@ -11,6 +11,7 @@ from firstlight.storage._options import SaverOptions
 from firstlight.storage._policy import DataPolicy, DatasetFolder, Experiment, Roots, check_name, dataset_of
 from firstlight.storage._report import SavingReport, read_report
 from firstlight.storage._space import StorageError, free_space, require_space
+from firstlight.storage._state import state_folder
 
 if TYPE_CHECKING:
     from firstlight.storage._blueprint import blueprint
@@ -78,6 +79,7 @@ __all__ = [
     "references",
     "require_space",
     "rescue",
+    "state_folder",
     "unfinished",
     "write_dataset_links",
     "write_masters",
