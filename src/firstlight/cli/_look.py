@@ -32,7 +32,8 @@ def ls(
             "-s",
             metavar="WORDS",
             help="Find runs below PATH, or in all that was indexed. Words, or key:value with proposal, sample, "
-            "dataset, command, title, axis, counter, technique, reason, scan, after, before; * fits anything, - excludes.",
+            "dataset, command, title, axis, counter, technique, reason, scan, after, before; * fits anything, - "
+            "excludes.",
         ),
     ] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Index everything below PATH anew.")] = False,
