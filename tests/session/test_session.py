@@ -30,6 +30,28 @@ def test_a_scan_returns_a_run_that_is_in_its_file(session: Session) -> None:
     np.testing.assert_array_equal(again["diode"][:], run["diode"][:])
 
 
+@pytest.mark.parametrize("mode", ["r", "r+"])
+def test_the_file_of_a_run_is_free_as_soon_as_the_run_is_returned(session: Session, mode: str) -> None:
+    run = session.loopscan(3, 0.001, "cam", "diode")
+    assert run.path is not None
+    with h5py.File(run.path, mode) as file:
+        np.testing.assert_array_equal(file["1.1/measurement/diode"][:], run["diode"][:])
+        np.testing.assert_array_equal(file["1.1/measurement/cam"][1], run["cam"][1])
+        assert run.tree["measurement/diode"].shape == (3,)
+
+
+def test_silx_opens_a_run_and_its_dataset_as_soon_as_the_run_is_returned(
+    session: Session, wait_for: Callable[..., None]
+) -> None:
+    silx = pytest.importorskip("silx.io")
+    run = session.loopscan(3, 0.001, "diode")
+    with silx.open(str(run.path)) as file:
+        assert file["1.1/measurement/diode"].shape == (3,)
+    wait_for(session.dataset.file.exists)
+    with silx.open(str(session.dataset.file)) as file:
+        np.testing.assert_array_equal(file["1.1/measurement/diode"][:], run["diode"][:])
+
+
 def test_files_lie_where_the_data_policy_says(session: Session) -> None:
     run = session.ct(0, "diode", save=True)
     saving = run.info.saving

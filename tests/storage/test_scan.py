@@ -49,6 +49,27 @@ def test_entries_are_chosen_by_name_number_or_from_the_end(stored: Path) -> None
             assert scan.channels["diode"].count == count
 
 
+@pytest.mark.parametrize("length", [100, 700, 5000])
+def test_a_file_that_was_cut_short_is_told_in_one_sentence(stored: Path, length: int) -> None:
+    own = stored.parent / "scan0002" / "scan0002.h5"
+    with own.open("r+b") as file:
+        file.truncate(length)
+    with pytest.raises(DataError, match=r"scan0002.h5 can not be read: it is cut short or broken\.") as caught:
+        list_entries(own)
+    assert "recover" in caught.value.hint
+    with pytest.raises(DataError, match=r"scan0002.h5"):
+        open_scan(own)
+
+
+def test_a_folder_and_a_text_are_no_files_of_scans(stored: Path) -> None:
+    with pytest.raises(NotFound, match="is a folder"):
+        list_entries(stored.parent)
+    text = stored.parent / "notes.h5"
+    text.write_text("nothing of HDF5")
+    with pytest.raises(DataError, match=r"notes.h5 is no HDF5 file\."):
+        list_entries(text)
+
+
 def test_descriptions_come_back_as_they_were(buffer: Buffer, stored: Path) -> None:
     reader = buffer.run(buffer.runs()[0].key)
     with open_scan(stored, 1) as scan:

@@ -249,10 +249,12 @@ def _target(path: Path, entry: str) -> tuple[Path, str]:
     """The file and the entry to which a file of links leads; what was given when it holds the entry itself."""
     import h5py
 
+    from firstlight.storage import open_hdf5
+
     for _ in range(4):
         if not path.is_file() or not h5py.is_hdf5(path):
             return path, entry  # the one who opens it says what is wrong
-        with h5py.File(path, "r", locking=False) as file:
+        with open_hdf5(path) as file:
             link = file.get(entry, getlink=True)
         if not isinstance(link, h5py.ExternalLink):
             return path, entry

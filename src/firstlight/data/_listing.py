@@ -183,9 +183,11 @@ def _inside(file: Path) -> set[int]:
     """Numbers that the dataset's file alone knows: runs inside it, and links to what an earlier merge set aside."""
     import h5py
 
+    from firstlight.storage import open_hdf5
+
     found = set()
     try:
-        with h5py.File(file, "r", locking=False) as h5:
+        with open_hdf5(file) as h5:
             for name in h5:
                 match = _ENTRY.fullmatch(name)
                 link = h5.get(name, getlink=True) if match else None

@@ -16,6 +16,7 @@ from firstlight.storage._state import state_folder
 if TYPE_CHECKING:
     from firstlight.storage._blueprint import blueprint
     from firstlight.storage._compact import Compacted, compact
+    from firstlight.storage._hdf5 import open_hdf5
     from firstlight.storage._links import rebuild_masters, write_dataset_links, write_masters
     from firstlight.storage._recover import Recovered, recover
     from firstlight.storage._references import reference_spec, references
@@ -28,6 +29,7 @@ _HOMES = {
     "blueprint": "_blueprint",
     "Compacted": "_compact",
     "compact": "_compact",
+    "open_hdf5": "_hdf5",
     "rebuild_masters": "_links",
     "write_dataset_links": "_links",
     "write_masters": "_links",
@@ -71,6 +73,7 @@ __all__ = [
     "dataset_of",
     "free_space",
     "list_entries",
+    "open_hdf5",
     "open_scan",
     "read_report",
     "rebuild_masters",

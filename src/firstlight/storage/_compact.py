@@ -15,6 +15,7 @@ import numpy as np
 from firstlight.model import Conflict, DataError, NotFound
 from firstlight.storage._entries import sort_entries
 from firstlight.storage._foreign import is_finished
+from firstlight.storage._hdf5 import Locking, any_locking, opened_otherwise
 from firstlight.storage._links import links_of, locked, scan_files
 from firstlight.storage._space import full, require_space
 
@@ -63,22 +64,25 @@ def compact(dataset_file: Path, *, remove: bool = True, progress: Callable[[str]
             require_space(folder, sum(f.stat().st_size for f in {*todo.values(), *([dataset_file] if inside else [])}))
             draft = dataset_file.with_name(f".{dataset_file.stem}.compact.h5")
             try:
-                _merge(draft, {**dict.fromkeys(inside, dataset_file), **todo}, dataset_file, progress)
+                merged = {**dict.fromkeys(inside, dataset_file), **todo}
+                any_locking(lambda locking: _merge(draft, merged, dataset_file, progress, locking))
                 draft.replace(dataset_file)
             except OSError as error:
                 raise full(dataset_file, error) from error
             finally:
                 draft.unlink(missing_ok=True)
-        removed = _remove(dataset_file, sources) if remove else []
+        removed = any_locking(lambda locking: _remove(dataset_file, sources, locking)) if remove else []
         return Compacted(dataset_file, tuple(sort_entries({*inside, *todo})), tuple(removed))
 
 
-def _merge(draft: Path, sources: dict[str, Path], dataset_file: Path, progress: Callable[[str], None]) -> None:
+def _merge(
+    draft: Path, sources: dict[str, Path], dataset_file: Path, progress: Callable[[str], None], locking: Locking
+) -> None:
     draft.unlink(missing_ok=True)
     with h5py.File(draft, "x", locking=False) as target:
         names = sort_entries(sources)
         for name in names:
-            with _source(sources[name], name) as source:
+            with _source(sources[name], name, locking) as source:
                 if not target.attrs:
                     target.attrs.update(dict(source.attrs))
                 source.copy(source[name], target, name)
@@ -86,20 +90,22 @@ def _merge(draft: Path, sources: dict[str, Path], dataset_file: Path, progress: 
             progress(name)
         target.attrs["file_name"] = str(dataset_file)
         target.attrs["default"] = names[-1]
-    with h5py.File(draft, "r", locking=False) as target:
+    with h5py.File(draft, "r", locking=locking) as target:
         for name in sort_entries(sources):
-            with _source(sources[name], name) as source:
+            with _source(sources[name], name, locking) as source:
                 _compare(source[name], target[name])
 
 
 @contextlib.contextmanager
-def _source(path: Path, name: str) -> Iterator[h5py.File]:
+def _source(path: Path, name: str, locking: Locking) -> Iterator[h5py.File]:
     try:
         with path.open("rb") as stream:
             # As a reader with HDF5's locks would: a file that is being written is not merged.
             fcntl.flock(stream.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
-        file = h5py.File(path, "r", locking=False)
+        file = h5py.File(path, "r", locking=locking)
     except OSError as error:
+        if opened_otherwise(error):
+            raise
         raise Conflict(f"{path} can not be merged: it is being written, or can not be read.") from error
     with file:
         if name not in file or not is_finished(file[name]):
@@ -195,19 +201,19 @@ def _bits(value: Any) -> object:
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-def _remove(dataset_file: Path, sources: dict[str, Path]) -> list[Path]:
+def _remove(dataset_file: Path, sources: dict[str, Path], locking: Locking) -> list[Path]:
     """Remove the files whose entries are all inside the merged one, compared once more."""
     removed = []
     newest = sort_entries(sources)[-1:]
     names: dict[Path, list[str]] = {}
     for name, path in sources.items():
         names.setdefault(path, []).append(name)
-    with h5py.File(dataset_file, "r", locking=False) as merged:
+    with h5py.File(dataset_file, "r", locking=locking) as merged:
         for path, entries in names.items():
             if not all(_inside(merged, name) for name in entries):
                 continue
             for name in entries:
-                with _source(path, name) as source:
+                with _source(path, name, locking) as source:
                     _compare(source[name], merged[name])
             path.unlink()
             removed.append(path)

@@ -21,10 +21,10 @@ def sort_entries(names: Iterable[str]) -> list[str]:
 
 def stored_numbers(file: Path) -> list[int]:
     """Numbers of the runs to which a file has an entry; none when it can not be read (the folders beside it count)."""
-    import h5py
+    from firstlight.storage._hdf5 import open_hdf5
 
     try:
-        with h5py.File(file, "r", locking=False) as h5:
+        with open_hdf5(file) as h5:
             return sorted({int(m[1]) for name in h5 if (m := ENTRY.fullmatch(name))})
     except OSError:
         return []

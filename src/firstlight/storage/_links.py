@@ -183,11 +183,13 @@ def links_of(file: Path) -> Mapping[str, Target | None]:
     """What a file of links has: where each link leads, None for what is inside the file."""
     import h5py
 
+    from firstlight.storage._hdf5 import open_hdf5
+
     if not file.exists():
         return {}
     found: dict[str, Target | None] = {}
     try:
-        with h5py.File(file, "r", locking=False) as h5:
+        with open_hdf5(file) as h5:
             for name in h5:
                 link = h5.get(name, getlink=True)
                 found[name] = (link.filename, link.path) if isinstance(link, h5py.ExternalLink) else None

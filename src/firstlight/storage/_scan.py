@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +35,7 @@ from firstlight.storage._column import as_declared
 from firstlight.storage._entries import sort_entries
 from firstlight.storage._entry import OWN
 from firstlight.storage._foreign import foreign_channels, foreign_end, foreign_info, is_finished
+from firstlight.storage._hdf5 import Locking, any_locking, open_hdf5
 from firstlight.storage._tree import as_text
 
 T = TypeVar("T")
@@ -49,10 +52,21 @@ def list_entries(path: Path) -> list[str]:
     """Names of the entries of a file, in the order of their numbers.
 
     :raises NotFound: when the file does not exist.
-    :raises DataError: when it is no HDF5 file.
+    :raises DataError: when it is no HDF5 file, is cut short or broken, or may not be read.
     """
-    with _open(Path(path)) as file:
-        return [name for name in sort_entries(file) if _is_entry(file, name)]
+    path = Path(path)
+    try:
+        with any_locking(lambda locking: _open(path, locking)) as file:
+            return [name for name in sort_entries(file) if _is_entry(file, name)]
+    except FirstlightError:
+        raise
+    except _BROKEN as error:
+        # HDF5's own words are for those who wrote it.
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "it is cut short or broken"
+        raise DataError(
+            f"{path} can not be read: {reason}.",
+            hint="If its session or saver died, 'firstlight recover' may write it anew.",
+        ) from error
 
 
 def open_scan(path: Path | str, entry: str | int = -1) -> ScanFile:
@@ -77,7 +91,10 @@ def open_scan(path: Path | str, entry: str | int = -1) -> ScanFile:
 
 
 class ScanFile:
-    """One run in a file. Files are opened without lock; a count is that of the last :meth:`refresh`.
+    """One run in a file. A count is that of the last :meth:`refresh`.
+
+    The file is open only while something is read from it: whoever uses this object may open it in any way, also to
+    write. It is opened without lock.
 
     :param path: of the file.
     :param entry: name of the entry.
@@ -90,6 +107,9 @@ class ScanFile:
         self.entry = entry
         self._lock = threading.RLock()
         self._file: h5py.File | None = None
+        self._users = 0
+        self._locking: Locking = False
+        self._merged: Path | None = None
         self._channels: dict[str, FileChannel] = {}
         self._finished = False
         self._times: NDArray[np.float64] | None = None
@@ -157,11 +177,11 @@ class ScanFile:
     @contextlib.contextmanager
     def tree(self) -> Iterator[h5py.Group]:
         """The entry as h5py sees it, inside ``with``."""
-        with self._lock:
-            yield self._group()
+        with self._opened():
+            yield self._within(self._group)
 
     def close(self) -> None:
-        """Close the file; idempotent."""
+        """Close the file, should something still be reading from it; idempotent."""
         with self._lock:
             file, self._file = self._file, None
             if file is not None:
@@ -219,16 +239,50 @@ class ScanFile:
         times: NDArray[np.float64] = own["times"][()]
         return times
 
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[None]:
+        """Inside ``with`` the file, once opened, stays open; only this thread reads."""
+        with self._lock:
+            self._users += 1
+            try:
+                yield
+            finally:
+                self._users -= 1
+                if not self._users:
+                    self.close()
+
+    def _within(self, action: Callable[[], T]) -> T:
+        """Do it with the file opened in the way that this process allows."""
+        if self._file is not None:  # inside another reading
+            return action()
+
+        def attempt(locking: Locking) -> T:
+            if locking is not self._locking:
+                self.close()
+                self._locking = locking
+            return action()
+
+        return any_locking(attempt)
+
     def _group(self) -> h5py.Group:
         if self._file is None:
-            self._file = _open(self.path)
-        group = self._file.get(self.entry)
+            self._file = self._open()
+        group = self._file[self.entry]
         if not isinstance(group, h5py.Group):
             raise KeyError(self.entry)
         return group
 
+    def _open(self) -> h5py.File:
+        try:
+            return _open(self.path, self._locking)
+        except NotFound:
+            # Merged into its dataset's file meanwhile.
+            if self._merged is None or not self._merged.exists():
+                raise
+            self.path = self._merged
+            return _open(self.path, self._locking)
+
     def _load(self) -> None:
-        self.close()
         group = self._group()
         # The end first: what is read after it was seen is complete.
         finished = is_finished(group)
@@ -243,6 +297,7 @@ class ScanFile:
     def _load_own(self, group: h5py.Group, own: h5py.Group) -> None:
         self._info = RunInfo.model_validate_json(as_text(own["info"][()]))
         self._key = as_text(own["key"][()])
+        self._merged = _merged(self.path, self._info)
         self._end = RunEnd.model_validate_json(as_text(own["end"][()])) if "end" in own else None
         self._seals = json.loads(as_text(own["seals"][()])) if "seals" in own else {}
         for index, line in enumerate(own["channels"][()]):
@@ -265,12 +320,14 @@ class ScanFile:
         """Do it; while the file is being written, open it anew and try again."""
         deadline = time.monotonic() + _PATIENCE
         while True:
-            with self._lock:
+            with self._opened():
                 try:
-                    return action()
+                    return self._within(action)
                 except FirstlightError:
                     raise
                 except _BROKEN as error:
+                    # What the failed calls have opened in other files, behind links, ends with their frames only.
+                    traceback.clear_frames(error.__traceback__)
                     self.close()
                     problem = error
             self._check_entry(problem)
@@ -282,7 +339,7 @@ class ScanFile:
         """Raise NotFound when it is the entry itself that is missing."""
         if not isinstance(problem, KeyError):
             return
-        with contextlib.suppress(OSError), _open(self.path) as file:
+        with contextlib.suppress(OSError), open_hdf5(self.path) as file:
             link = file.get(self.entry, getlink=True)
             if link is None:
                 raise NotFound(f"{self.path} has no entry {self.entry}.", hint=_nearby(file)) from problem
@@ -362,9 +419,9 @@ class FileChannel:
             raise IndexNotYetThere(f"{self.name} has {self.count} items in its file; item {stop - 1} is not there yet.")
 
 
-def _open(path: Path) -> h5py.File:
+def _open(path: Path, locking: Locking) -> h5py.File:
     try:
-        return h5py.File(path, "r", locking=False)
+        return h5py.File(path, "r", locking=locking)
     except FileNotFoundError as error:
         raise NotFound(f"There is no file {path}.") from error
     except IsADirectoryError as error:
@@ -373,6 +430,14 @@ def _open(path: Path) -> h5py.File:
         if path.exists() and not h5py.is_hdf5(path):
             raise DataError(f"{path} is no HDF5 file.") from error
         raise
+
+
+def _merged(path: Path, info: RunInfo) -> Path | None:
+    """Where the file of a dataset is from one of its runs' files, also when their folder was moved."""
+    if info.saving is None or path.name != Path(info.saving.file).name:
+        return None
+    relative = os.path.relpath(info.saving.dataset_file, Path(info.saving.file).parent)
+    return Path(os.path.normpath(path.parent / relative))
 
 
 def _length(group: h5py.Group, path: str) -> int:
