@@ -45,6 +45,8 @@ from firstlight.model._errors import (
     StorageFull,
     WireError,
 )
+from firstlight.model._expression import FUNCTIONS, Expression, Formula
+from firstlight.model._formula import ExpressionError
 from firstlight.model._run import EndReason, PlotHint, Quantity, RunEnd, RunInfo, RunState, Saving
 from firstlight.model._scan import Scan, ScanKind
 from firstlight.model._step import Step
@@ -52,6 +54,7 @@ from firstlight.model._trigger import TriggerMode, TriggerPlan
 from firstlight.model._units import convert, registry
 
 __all__ = [
+    "FUNCTIONS",
     "STATUS_GOOD",
     "STATUS_MISSING",
     "STATUS_SATURATED",
@@ -72,8 +75,11 @@ __all__ = [
     "Enables",
     "Encoder",
     "EndReason",
+    "Expression",
+    "ExpressionError",
     "FakeClock",
     "FirstlightError",
+    "Formula",
     "FrameSource",
     "FrameStamp",
     "Homes",

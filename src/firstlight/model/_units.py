@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from tokenize import TokenError
 from typing import TYPE_CHECKING
 
 from firstlight.model._errors import InvalidInput
@@ -15,6 +16,18 @@ _NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?![\d.])\s
 # pint evaluates what it parses: a power tower in a message must not stop a server.
 _UNIT = re.compile(r"(?:[^\W\d]|1(?=/)|[°%/·() ]|\*(?!\*)|(?:\*\*|\^)[-+]?\d(?![\d*^]))*")
 
+# What pint's parser raises for nonsense is not only its own.
+_NONSENSE = (
+    AssertionError,
+    AttributeError,
+    KeyError,
+    OverflowError,
+    SyntaxError,
+    TokenError,
+    TypeError,
+    ValueError,
+)
+
 
 @cache
 def registry() -> pint.UnitRegistry[float]:
@@ -24,6 +37,22 @@ def registry() -> pint.UnitRegistry[float]:
     units: pint.UnitRegistry[float] = pint.UnitRegistry()
     units.define("photon = count")
     return units
+
+
+@cache
+def parse_unit(text: str) -> pint.Unit:
+    """The unit of that name; empty for a plain number.
+
+    :raises InvalidInput: when there is none.
+    """
+    import pint
+
+    if _UNIT.fullmatch(text):
+        try:
+            return registry().parse_units(text)
+        except (pint.PintError, *_NONSENSE):
+            pass
+    raise InvalidInput(f"There is no unit {text!r}.", hint="Write it as in 'mm', 'deg/s' or '1/s'.")
 
 
 def convert(value: float | str, unit: str) -> float:
@@ -42,23 +71,10 @@ def convert(value: float | str, unit: str) -> float:
     )
     if not found or not _UNIT.fullmatch(found[2]):
         raise refused
-    from tokenize import TokenError
-
     import pint
 
     units = registry()
     try:
         return float(units.Quantity(float(found[1]), units.parse_units(found[2])).to(unit).magnitude)
-    # What pint's parser raises for nonsense is not only its own.
-    except (
-        pint.PintError,
-        AssertionError,
-        AttributeError,
-        KeyError,
-        OverflowError,
-        SyntaxError,
-        TokenError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except (pint.PintError, *_NONSENSE) as error:
         raise refused from error
