@@ -136,6 +136,74 @@ def test_memory_of_removed_runs_is_used_again(buffer: Buffer, info: RunInfo, mon
     assert max(sizes) < 100_000
 
 
+def test_a_series_of_runs_goes_on_in_the_memory_of_the_first_ones(
+    buffer: Buffer, info: RunInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping = Buffer(buffer.root, spill=buffer.spill, keep=3)
+    spec = ChannelSpec("cam", dtype="<u2", shape=(512, 512), kind=ChannelKind.RING)
+    fresh = []
+    real = _mapping.allocate
+
+    def watch(fd: int, size: int) -> None:
+        fresh.append(size)
+        real(fd, size)
+
+    monkeypatch.setattr(_mapping, "allocate", watch)
+    keys = []
+    for _ in range(12):
+        with keeping.create_run(info) as run:
+            run.create_ring(spec, 8).append(np.ones((9, 512, 512), "<u2"))
+        keys.append(run.key)
+        assert len(keeping.runs()) <= 4
+    assert [entry.key for entry in keeping.runs()] == keys[-4:]
+    assert len([size for size in fresh if size > 2 * MB]) == 4
+
+
+def test_runs_that_are_not_closed_or_in_use_stay_however_old_they_are(
+    buffer: Buffer, info: RunInfo, end: RunEnd
+) -> None:
+    keeping = Buffer(buffer.root, spill=buffer.spill, keep=2)
+    going_on = keeping.create_run(info)
+    unsaved = fill(keeping, info, readers=("saver",), nbytes=8000)
+    read = fill(keeping, info, readers=("saver",), nbytes=8000)
+    keeping.run(read).mark_closed()
+    with buffer.run(read).retain("saver"):
+        newest = [fill(keeping, info, nbytes=8000) for _ in range(5)][-3:]
+        assert [entry.key for entry in keeping.runs()] == [going_on.key, unsaved, read, *newest]
+    fill(keeping, info, nbytes=8000)
+    assert read not in [entry.key for entry in keeping.runs()]
+    going_on.stop(end)
+    going_on.close()
+
+
+def test_a_run_in_no_file_stays_as_long_as_somebody_here_holds_it(buffer: Buffer, info: RunInfo) -> None:
+    keeping = Buffer(buffer.root, spill=buffer.spill, keep=2)
+    with keeping.create_run(info) as run:
+        sequence = run.key
+        run.create_log(ChannelSpec("x")).append(np.ones(1000))
+        parts = [fill(keeping, info.model_copy(update={"parent": sequence}), nbytes=8000) for _ in range(3)]
+    held = keeping.run(sequence)
+    for _ in range(6):
+        fill(keeping, info, nbytes=8000)
+    assert [entry.key for entry in keeping.runs()][:4] == [sequence, *parts]
+    assert np.asarray(held.channel("x").read(0, 1000)).min() == 1.0
+    del held
+    for _ in range(2):
+        fill(keeping, info, nbytes=8000)
+    assert len(keeping.runs()) == 3
+
+
+def test_the_leftovers_of_a_day_are_removed_a_few_at_a_time(buffer: Buffer, info: RunInfo) -> None:
+    for _ in range(50):
+        fill(buffer, info, nbytes=8000)
+    keeping = Buffer(buffer.root, spill=buffer.spill, keep=2)
+    counts = []
+    for _ in range(5):
+        fill(keeping, info, nbytes=8000)
+        counts.append(len(keeping.runs()))
+    assert counts == [35, 20, 5, 3, 3]
+
+
 def test_the_pool_is_emptied_before_anything_fails(small: Buffer, info: RunInfo) -> None:
     for k in range(1, 30):
         spec = ChannelSpec("cam", dtype="<u2", shape=(100 * k, 500), kind=ChannelKind.RING)

@@ -52,6 +52,17 @@ def test_silx_opens_a_run_and_its_dataset_as_soon_as_the_run_is_returned(
         np.testing.assert_array_equal(file["1.1/measurement/diode"][:], run["diode"][:])
 
 
+def test_an_early_run_of_a_long_series_is_read_from_its_file(session: Session) -> None:
+    first = session.loopscan(3, 0.001, "cam", "diode")
+    frames, values = first["cam"][:], first["diode"][:]
+    for _ in range(12):
+        session.loopscan(1, 0, "diode")
+    assert first.key not in [entry.key for entry in session.buffer.runs()]
+    np.testing.assert_array_equal(first["cam"][:], frames)
+    np.testing.assert_array_equal(first["diode"][:], values)
+    assert session.loopscan(1, 0, "diode").number == 14
+
+
 def test_files_lie_where_the_data_policy_says(session: Session) -> None:
     run = session.ct(0, "diode", save=True)
     saving = run.info.saving

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from firstlight.model import Conflict, InvalidInput
-from firstlight.storage import DataPolicy, Experiment, Roots, check_name, dataset_of
+from firstlight.storage import DataPolicy, DatasetFolder, Experiment, Roots, check_name, dataset_of
 
 ESRFPath = pytest.importorskip("esrf_pathlib").ESRFPath
 
@@ -125,6 +125,21 @@ def test_numbers_follow_each_other_and_a_number_is_never_given_twice(tmp_path: P
     dataset.scan_folder(2).rmdir()
     assert dataset.reserve() == 4
     assert dataset.numbers() == [1, 3, 4]
+
+
+def test_who_knows_an_earlier_number_goes_on_from_it_without_listing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = DataPolicy("fl01", Roots.under(tmp_path)).experiment("hc1").dataset("tooth", "one")
+    first = dataset.saving().number
+    dataset.scan_folder(3).mkdir()  # another session's
+    with monkeypatch.context() as patch:
+        patch.setattr(DatasetFolder, "numbers", lambda self: pytest.fail("listed"))
+        assert [second := dataset.saving(after=first).number, dataset.saving(after=second).number] == [2, 4]
+    # A merged dataset has no folders: what is inside its file counts.
+    monkeypatch.setattr(DatasetFolder, "_stored", lambda self: [7])
+    dataset.scan_folder(4).rmdir()
+    assert dataset.reserve(after=4) == 8
 
 
 def test_sessions_that_reserve_at_the_same_moment_get_different_numbers(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from random import SystemRandom
+from weakref import WeakSet
 
 from firstlight.buffer._adopt import adopt
 from firstlight.buffer._doorbell import Doorbell
@@ -34,6 +35,10 @@ _SMALLEST_SHM = 256 * 1024 * 1024
 _VERSION = "firstlight-buffer 1"
 _BELL = 32
 _MAX_READERS = 16
+_AT_ONCE = 16
+"""Old runs that are removed when a new one is made, at most."""
+_LOOK = 64
+"""Old runs that are looked at then."""
 
 
 class BufferWarning(UserWarning):
@@ -50,6 +55,8 @@ class Buffer:
     :param spill: folder on disk for what the memory cannot hold; ``$FIRSTLIGHT_SPILL``, else a private folder in
         the user's cache, by default.
     :param spill_limit: bytes that may be spilled; half of what is free on that disk by default.
+    :param keep: closed runs that stay when this object makes another run, the newest; older ones leave their memory to
+        the new run. None keeps them until the budget is reached.
     :param now: clock that stamps acknowledgements; the machine's monotonic clock by default.
     :raises UnsupportedPlatform: on a processor that does not order its stores.
     :raises Conflict: when the root belongs to another user or another version.
@@ -62,12 +69,15 @@ class Buffer:
         budget: int | None = None,
         spill: Path | None = None,
         spill_limit: int | None = None,
+        keep: int | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         require_platform()
         self.root = Path(root) if root is not None else default_root()
         self._prepare_root(budget)
         self.spill = (spill or _default_spill()) / _digest(self.root)
+        self._keep = keep
+        self._read: WeakSet[RunReader] = WeakSet()
         self._index = Index(self.root / "index")
         self._bell = Doorbell(Mapping.open(self.root / "bell", writable=True), _BELL)
         settings = json.loads((self.root / "root.json").read_bytes())
@@ -95,6 +105,7 @@ class Buffer:
         for name in readers:
             if not re.fullmatch(r"[\w-][\w.-]*", name):
                 raise InvalidInput(f"{name!r} is not a name for a retaining reader.")
+        self._retire()
         self._memory.reserve(32 * PAGE)  # its files and folders
         key = _key(info)
         draft, final = self._runs / f".new-{key}", self._runs / key
@@ -142,7 +153,9 @@ class Buffer:
 
         :raises NotFound: when the buffer does not hold it (any more).
         """
-        return RunReader(self._folder(key), self._bell.answer)
+        reader = RunReader(self._folder(key), self._bell.answer)
+        self._read.add(reader)
+        return reader
 
     def runs(self, since: int = 0) -> list[IndexEntry]:
         """The runs that the buffer holds, in the order in which they were made, from a position of the index on."""
@@ -300,6 +313,29 @@ class Buffer:
         with suppress(FirstlightError):
             remove_tree(RunFolder(folder).spill)
         remove_tree(folder)
+
+    def _retire(self) -> None:
+        """Remove old closed runs, so that the next one gets their memory and not fresh pages.
+
+        What is in a file is read from there afterwards. What is not would be lost to whoever holds it in this process,
+        so that stays until it is dropped, and the parts of a sequence as long as the sequence.
+        """
+        if self._keep is None:
+            return
+        entries = self.runs()
+        here = {entry.key for entry in entries}
+        held = {reader.key for reader in self._read}
+        # A few at a time: the next run must not wait for the leftovers of a whole day.
+        removed = 0
+        for entry in entries[: max(0, len(entries) - self._keep)][:_LOOK]:
+            if not entry.saved and (entry.key in held or entry.parent in here):
+                continue
+            with suppress(Conflict, NotFound):
+                if self._folder(entry.key).state is RunState.CLOSED:
+                    self.remove(entry.key)
+                    removed += 1
+            if removed == _AT_ONCE:
+                break
 
     def _evict(self) -> bool:
         for entry in self.runs():

@@ -26,6 +26,7 @@ class Current:
         self.sample = "sample"
         self.description = ""
         self._dataset = ""
+        self._newest: dict[DatasetFolder, int] = {}
 
     def newproposal(self, name: str = "", date: dt.date | str | None = None) -> None:
         """Go to a proposal; its sample and dataset are chosen anew.
@@ -73,7 +74,10 @@ class Current:
 
     def saving(self, *, compression: str = "none") -> Saving:
         """Where the next run goes; takes its number."""
-        return self.dataset.saving(compression=compression)
+        dataset = self.dataset
+        saving = dataset.saving(after=self._newest.get(dataset, 0), compression=compression)
+        self._newest = {dataset: saving.number}
+        return saving
 
     def metadata(self) -> dict[str, Any]:
         """What is stored with every run."""

@@ -37,6 +37,8 @@ from firstlight.storage import DataPolicy, DatasetFolder, Roots, compact
 _log = logging.getLogger(__name__)
 
 SAVER = "saver"
+KEPT = 10
+"""Runs that stay in memory; older ones are read from their files."""
 READY = 30.0
 """Seconds within which a process must be ready."""
 
@@ -82,7 +84,7 @@ class Session:
         self.current = Current(DataPolicy(beamline or name, Roots.under(self.data)), self._merge)
         self.data.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            self.buffer = Buffer(buffer)
+            self.buffer = Buffer(buffer, keep=KEPT)
             lock = SessionLock(_lock_path(self.buffer.root, name))
             stack.callback(lock.goodbye)
             self.buffer.recover()

@@ -277,13 +277,15 @@ class DatasetFolder:
         taken = {int(m[1]) for p in _folders(self.folder) if (m := _SCAN.fullmatch(p.name))}
         return sorted(taken | set(self._stored()))
 
-    def reserve(self) -> int:
+    def reserve(self, after: int = 0) -> int:
         """Take the next free number by creating its folder; safe among sessions that do so at the same moment.
 
+        :param after: a number that the caller took before, from which it goes on without listing all earlier ones.
         :raises Conflict: when the folder can not be created.
         """
-        numbers = self.numbers()
-        number = numbers[-1] + 1 if numbers else 1
+        # Without that folder the dataset was merged, and its file knows more.
+        newest = after if after and self.scan_folder(after).exists() else max(self.numbers(), default=0)
+        number = newest + 1
         folder = self.folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -301,13 +303,16 @@ class DatasetFolder:
                 hint="Check the data root, its permissions and the quota.",
             ) from error
 
-    def saving(self, number: int | None = None, *, frames_per_file: int = 0, compression: str = "none") -> Saving:
+    def saving(
+        self, number: int | None = None, *, after: int = 0, frames_per_file: int = 0, compression: str = "none"
+    ) -> Saving:
         """Where a run goes, for its description.
 
         :param number: its number; the next free one is reserved when None.
+        :param after: as for :meth:`reserve`.
         """
         if number is None:
-            number = self.reserve()
+            number = self.reserve(after)
         return Saving(
             proposal=self.experiment.proposal,
             beamline=self.experiment.beamline,
