@@ -12,7 +12,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from firstlight.cli import _buffer, _demo, _doctor, _files, _look
+from firstlight.cli import _buffer, _demo, _doctor, _files, _icat, _look
 from firstlight.cli._failure import report
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.command("demo")(_demo.demo)
 app.command("doctor")(_doctor.doctor)
 app.add_typer(_buffer.app, name="buffer")
+app.add_typer(_icat.app, name="icat")
 for _command in (_look.ls, _look.show, _files.export, _files.recover, _files.compact):
     app.command(_command.__name__)(_command)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from firstlight.storage._blueprint import blueprint
     from firstlight.storage._compact import Compacted, compact
     from firstlight.storage._hdf5 import open_hdf5
+    from firstlight.storage._icat import IcatRecord, describe_record, icat_record, write_icat
     from firstlight.storage._links import rebuild_masters, write_dataset_links, write_masters
     from firstlight.storage._recover import Recovered, recover
     from firstlight.storage._references import reference_spec, references
@@ -24,12 +25,17 @@ if TYPE_CHECKING:
     from firstlight.storage._runsaver import RunSaver
     from firstlight.storage._scan import FileChannel, ScanFile, list_entries, open_scan
     from firstlight.storage._service import RunStatus, Saver, SaverStatus
+    from firstlight.storage._spool import IcatRequest, IcatSpool, icat_broker
 
 _HOMES = {
     "blueprint": "_blueprint",
     "Compacted": "_compact",
     "compact": "_compact",
     "open_hdf5": "_hdf5",
+    "IcatRecord": "_icat",
+    "describe_record": "_icat",
+    "icat_record": "_icat",
+    "write_icat": "_icat",
     "rebuild_masters": "_links",
     "write_dataset_links": "_links",
     "write_masters": "_links",
@@ -48,6 +54,9 @@ _HOMES = {
     "RunStatus": "_service",
     "Saver": "_service",
     "SaverStatus": "_service",
+    "IcatRequest": "_spool",
+    "IcatSpool": "_spool",
+    "icat_broker": "_spool",
 }
 
 __all__ = [
@@ -56,6 +65,9 @@ __all__ = [
     "DatasetFolder",
     "Experiment",
     "FileChannel",
+    "IcatRecord",
+    "IcatRequest",
+    "IcatSpool",
     "Recovered",
     "Rescued",
     "Roots",
@@ -71,7 +83,10 @@ __all__ = [
     "check_name",
     "compact",
     "dataset_of",
+    "describe_record",
     "free_space",
+    "icat_broker",
+    "icat_record",
     "list_entries",
     "open_hdf5",
     "open_scan",
@@ -85,6 +100,7 @@ __all__ = [
     "state_folder",
     "unfinished",
     "write_dataset_links",
+    "write_icat",
     "write_masters",
 ]
 
