@@ -2,20 +2,28 @@
 
 from firstlight.devices._axis import Axis
 from firstlight.devices._configuration import Configuration
+from firstlight.devices._mca import Mca, Spectra
 from firstlight.devices._paced import PacedSource
+from firstlight.devices._regions import Regions
 from firstlight.devices._registry import DEVICES, SOURCES, Device, build, build_source, configuration, is_source
 from firstlight.devices._soft import SoftAxis, SoftCounter
+from firstlight.devices._spectrum import Calibration, SpectrumRegion
 from firstlight.devices._surroundings import Surroundings
 
 __all__ = [
     "DEVICES",
     "SOURCES",
     "Axis",
+    "Calibration",
     "Configuration",
     "Device",
+    "Mca",
     "PacedSource",
+    "Regions",
     "SoftAxis",
     "SoftCounter",
+    "Spectra",
+    "SpectrumRegion",
     "Surroundings",
     "build",
     "build_source",

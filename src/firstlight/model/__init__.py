@@ -46,7 +46,7 @@ from firstlight.model._errors import (
     WireError,
 )
 from firstlight.model._expression import FUNCTIONS, Expression, Formula
-from firstlight.model._formula import ExpressionError
+from firstlight.model._formula import ExpressionError, nearest
 from firstlight.model._run import EndReason, PlotHint, Quantity, RunEnd, RunInfo, RunState, Saving
 from firstlight.model._scan import Scan, ScanKind
 from firstlight.model._step import Step
@@ -117,5 +117,6 @@ __all__ = [
     "WireError",
     "convert",
     "missing_value",
+    "nearest",
     "registry",
 ]

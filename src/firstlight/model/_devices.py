@@ -72,9 +72,12 @@ class CounterDriver(Protocol):
     """One or several numbers (or spectra) per point."""
 
     name: str
-    channels: Sequence[ChannelSpec]
     modes: frozenset[TriggerMode]
     """How it can be triggered."""
+
+    @property
+    def channels(self) -> Sequence[ChannelSpec]:
+        """What a point gives, in this order; it does not change during a run."""
 
     def prepare(self, plan: TriggerPlan) -> MaybeAwaitable:
         """Get ready for a run; called once."""
