@@ -1,11 +1,22 @@
 """Drivers behind the protocols of ``model``, and what every axis has in common."""
 
 from firstlight.devices._axis import Axis
-from firstlight.devices._configuration import Configuration
+from firstlight.devices._configuration import Configuration, Quantity, unit
+from firstlight.devices._kind import Kind, PlugIn
 from firstlight.devices._mca import Mca, Spectra
 from firstlight.devices._paced import PacedSource
 from firstlight.devices._regions import Regions
-from firstlight.devices._registry import DEVICES, SOURCES, Device, build, build_source, configuration, is_source
+from firstlight.devices._registry import (
+    DEVICES,
+    SOURCES,
+    Device,
+    build,
+    build_source,
+    configuration,
+    is_source,
+    kinds,
+    plugins,
+)
 from firstlight.devices._soft import SoftAxis, SoftCounter
 from firstlight.devices._spectrum import Calibration, SpectrumRegion
 from firstlight.devices._surroundings import Surroundings
@@ -17,8 +28,11 @@ __all__ = [
     "Calibration",
     "Configuration",
     "Device",
+    "Kind",
     "Mca",
     "PacedSource",
+    "PlugIn",
+    "Quantity",
     "Regions",
     "SoftAxis",
     "SoftCounter",
@@ -29,4 +43,7 @@ __all__ = [
     "build_source",
     "configuration",
     "is_source",
+    "kinds",
+    "plugins",
+    "unit",
 ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.functional_validators import BeforeValidator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, core_schema
 
 from firstlight.model import InvalidInput, convert
 
@@ -20,13 +21,25 @@ class Configuration(BaseModel):
 _C = TypeVar("_C", bound=Configuration)
 
 
-def unit(name: str) -> BeforeValidator:
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """Marks a number that may be written with a unit; the schema then says which unit it is in."""
+
+    unit: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._number, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "unit": self.unit}
+
+    def _number(self, value: Any) -> Any:
+        return convert(value, self.unit) if isinstance(value, str) else value
+
+
+def unit(name: str) -> Quantity:
     """For a number that may be written with a unit: ``Annotated[float, unit("s")]`` takes 0.02 and ``"20 ms"``."""
-
-    def number(value: Any) -> Any:
-        return convert(value, name) if isinstance(value, str) else value
-
-    return BeforeValidator(number)
+    return Quantity(name)
 
 
 def parse(kind: type[_C], config: Mapping[str, Any], what: str) -> _C:
@@ -36,7 +49,8 @@ def parse(kind: type[_C], config: Mapping[str, Any], what: str) -> _C:
     :raises InvalidInput: one sentence with the key, what was given, and what is known.
     """
     try:
-        return kind.model_validate(dict(config))
+        # A kind without a name of its own is not asked to know this key.
+        return kind.model_validate({k: v for k, v in config.items() if k != "name" or "name" in kind.model_fields})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the configuration"

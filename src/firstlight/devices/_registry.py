@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 from firstlight.devices._axis import Axis
 from firstlight.devices._configuration import Configuration
+from firstlight.devices._kind import PlugIn, find
 from firstlight.devices._surroundings import Surroundings
 from firstlight.model import CounterDriver, FrameSource, InvalidInput, NotFound, Shutter, Trigger
 
@@ -37,44 +39,73 @@ def build(config: Mapping[str, Any], surroundings: Surroundings | None = None) -
     :param surroundings: shared by the devices of one session; None for a device alone.
     :raises InvalidInput: when the kind is missing or unknown, or a setting is wrong.
     """
-    kind, options = _split(config)
-    builder = _resolve(_known(kind, DEVICES)[0])
-    device: Device = builder(options, surroundings or Surroundings())
+    name, options = _split(config)
+    device: Device = _builder(name, source=False)(options, surroundings or Surroundings())
     return device
 
 
 def build_source(kind: str, config: Mapping[str, Any], surroundings: Surroundings | None = None) -> FrameSource:
     """The frame source of a configuration.
 
-    :param kind: a kind of :data:`SOURCES`, or ``module:function`` of a function that takes the configuration's keys
-        and returns a source.
+    :param kind: a kind of :data:`SOURCES` or of a plug-in, or ``module:function`` of a function that takes the
+        configuration's keys and returns a source.
     :param surroundings: of this process, for tests; None finds the session's devices in the buffer.
     :raises InvalidInput: when the kind is unknown, or a setting is wrong.
     """
     if ":" in kind:
         source: FrameSource = _resolve(kind)(**config)
         return source
-    built: FrameSource = _resolve(_known(kind, SOURCES)[0])(config, surroundings)
+    built: FrameSource = _builder(kind, source=True)(config, surroundings)
     return built
 
 
 def is_source(kind: str) -> bool:
     """Whether a kind is a frame source, which a receiver process builds, rather than a device of the session."""
-    return kind in SOURCES or ":" in kind
+    if kind in SOURCES or ":" in kind:
+        return True
+    if kind in DEVICES or kind not in plugins():
+        return False
+    try:
+        return plugins()[kind].load().source
+    except InvalidInput:
+        return False
 
 
 def configuration(kind: str) -> type[Configuration]:
     """The type of a kind's configuration, for schemas and forms.
 
     :raises NotFound: for an unknown kind.
+    :raises InvalidInput: for one whose plug-in cannot be loaded.
     """
-    known = DEVICES | SOURCES
-    if kind not in known:
-        raise NotFound(f"There is no kind of device {kind!r}.", hint=_nearest(kind, known))
-    found = _resolve(known[kind][1])
+    target = DEVICES.get(kind) or SOURCES.get(kind)
+    if target is None:
+        if kind not in plugins():
+            raise NotFound(f"There is no kind of device {kind!r}.", hint=_nearest(kind, kinds()))
+        return plugins()[kind].load().configuration
+    found = _resolve(target[1])
     assert isinstance(found, type)
     assert issubclass(found, Configuration)
     return found
+
+
+def kinds() -> tuple[str, ...]:
+    """All kinds of devices: those of Firstlight, then those of installed packages, loadable or not."""
+    return (*DEVICES, *SOURCES, *(name for name, plugin in plugins().items() if name == plugin.name))
+
+
+@cache
+def plugins() -> Mapping[str, PlugIn]:
+    """What installed packages bring, by the name of the kind; looked for once in a process."""
+    return find(frozenset((*DEVICES, *SOURCES)))
+
+
+def _builder(kind: str, *, source: bool) -> Callable[..., Any]:
+    registry = SOURCES if source else DEVICES
+    if kind in registry:
+        return _resolve(registry[kind][0])
+    if kind in plugins() and (found := plugins()[kind].load()).source == source:
+        return found.builder
+    raise InvalidInput(f"There is no kind of device {kind!r}.", hint=_nearest(kind, (*registry, *plugins())))
 
 
 def _split(config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -85,15 +116,10 @@ def _split(config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return kind, options
 
 
-def _known(kind: str, registry: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
-    if kind not in registry:
-        raise InvalidInput(f"There is no kind of device {kind!r}.", hint=_nearest(kind, registry))
-    return registry[kind]
-
-
-def _nearest(kind: str, known: Mapping[str, object]) -> str:
-    close = difflib.get_close_matches(kind, list(known), n=1)
-    return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
+def _nearest(kind: str, known: Iterable[str]) -> str:
+    words = list(known)
+    close = difflib.get_close_matches(kind, words, n=1)
+    return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(words)}."
 
 
 def _resolve(target: str) -> Callable[..., Any]:
