@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -120,13 +121,41 @@ def test_a_failure_at_any_point_leaves_a_sealed_run(
     assert beamline.at_rest_and_closed()
 
 
-@pytest.mark.long
-def test_thousands_of_scans_leave_nothing_behind(beamline: Beamline) -> None:
-    import threading
+def random_scan(random: np.random.Generator) -> Scan:
+    """Any scan, quicker than hypothesis makes one."""
+    names = [str(name) for name in random.permutation(["diode", "ring", "cam"])[: random.integers(1, 4)]]
+    count, time = int(random.integers(1, 9)), float(random.choice([0.0, 0.004, 0.05, 0.3]))
+    here, there = (round(float(p), 3) for p in random.uniform(-20, 20, 2))
+    match random.integers(6):
+        case 0:
+            return loopscan(count, time, *names)
+        case 1:
+            return loopscan(count, time or 0.01, *names, trigger="time")
+        case 2:
+            return ascan("rot", here, there, count, time, *names)
+        case 3:
+            return dscan("sy", here / 5, there / 5, count, time, *names)
+        case 4:
+            return amesh("rot", here, there, count, "sy", -1, 1, 2, time, *names, backnforth=bool(random.integers(2)))
+        case _:
+            stop = here + count * float(random.uniform(0.001, 0.05))
+            return flyscan("rot", here, stop, count, time or 0.01, *names, back=bool(random.integers(2)))
 
-    before = threading.active_count()
-    for index in range(3000):
-        beamline.engine.run(ascan("rot", 0, index % 7 + 1, 5, 0.1, "beam"))
+
+@pytest.mark.parametrize("seed", range(10))
+def test_ten_thousand_scans_are_visited_point_by_point_and_leave_nothing_behind(beamline: Beamline, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    beamline.engine.run(loopscan(1, 0.1, "diode", "cam"))
+    threads = threading.active_count()
+    for _ in range(1000):
+        if random.integers(10) == 0:
+            beamline.engine.move({"rot": 0.0, "sy": 0.0})
+        scan = random_scan(random)
+        outcome = beamline.engine.run(scan)
+        assert outcome.points == scan.npoints
+        assert {log.count for log in beamline.run.channels.values()} == {scan.npoints}
+        sealed_and_whole(beamline.run)
+        assert beamline.at_rest_and_closed()
         beamline.store.runs.clear()
         beamline.events.clear()
-    assert threading.active_count() == before
+    assert threading.active_count() == threads
