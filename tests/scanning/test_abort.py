@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,6 +123,7 @@ def test_closing_the_engine_ends_what_runs(beamline: Beamline) -> None:
 SCRIPT = """
 import sys, threading
 from pathlib import Path
+from typing import Any
 from firstlight.buffer import Buffer
 from firstlight.devices import Axis
 from firstlight.devices.sim import Diode, MemoryBoard, SimAxis, SimShutter
@@ -202,7 +204,13 @@ def test_an_interrupt_raised_otherwise_aborts_too(beamline: Beamline, monkeypatc
             return self.future.result(10)  # type: ignore[attr-defined]
 
     launch = beamline.engine._launch
-    monkeypatch.setattr(beamline.engine, "_launch", lambda body: Rude(launch(body)))
+
+    def rudely(*arguments: Any, **keywords: Any) -> Any:
+        job: Any = launch(*arguments, **keywords)
+        job.future = Rude(job.future)
+        return job
+
+    monkeypatch.setattr(beamline.engine, "_launch", rudely)
     with pytest.raises(RunAborted):
         beamline.engine.run(timescan(0.0))
     assert beamline.run.state is RunState.STOPPED

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from firstlight.model import Conflict, LimitError, NotFound, RunAborted
-from firstlight.scanning import Motion, ascan, loopscan
+from firstlight.scanning import Busy, Motion, ascan, loopscan
 from tests.scanning.conftest import Beamline
 
 
@@ -40,13 +42,13 @@ def test_an_unknown_axis_is_named(beamline: Beamline) -> None:
         beamline.engine.move({"omega": 1.0})
 
 
-def test_a_move_is_refused_while_something_runs(beamline: Beamline) -> None:
+def test_a_move_of_an_axis_that_a_scan_moves_is_refused_and_says_who_moves_it(beamline: Beamline) -> None:
     run = beamline.engine.submit(ascan("rot", 0, 10, 2000, 1))
-    with pytest.raises(Conflict, match="Something runs already"):
-        beamline.engine.move({"sy": 1.0})
+    with pytest.raises(Busy, match=rf"rot is moved by \w+ \(process {os.getpid()}\): ascan rot 0 10 2000 1"):
+        beamline.engine.move({"rot": 1.0})
     beamline.engine.abort()
     assert isinstance(run.result(10).error, RunAborted)
-    beamline.engine.move({"sy": 1.0})
+    beamline.engine.move({"rot": 1.0})
 
 
 def test_an_aborted_move_leaves_the_axis_at_rest(beamline: Beamline) -> None:

@@ -1,13 +1,16 @@
 """The engine, the acquisition chain, paths, presets, the motion gate and the standard scans."""
 
 from firstlight.scanning._chain import Chain, Node
+from firstlight.scanning._claims import Busy, Client, Lock, acting, acting_as
 from firstlight.scanning._commands import COMMANDS, ascan, ct, dscan, flyscan, loopscan, sct, timescan
 from firstlight.scanning._conduct import Outcome, Watch
-from firstlight.scanning._devices import Camera, Devices
+from firstlight.scanning._devices import Camera, Devices, nearest
 from firstlight.scanning._engine import Engine
 from firstlight.scanning._estimate import DryRun, Estimate
 from firstlight.scanning._gate import Gate, Motion, Rule
+from firstlight.scanning._groups import MeasurementGroup, MeasurementGroups
 from firstlight.scanning._guard import SessionLock, guard_process, guarded
+from firstlight.scanning._jobs import Job
 from firstlight.scanning._meshes import amesh, anmesh, dmesh, dnmesh
 from firstlight.scanning._presets import EndScan, Preset, RunView
 from firstlight.scanning._progress import Listener, Progress
@@ -18,15 +21,21 @@ from firstlight.scanning._tomo import tomo
 
 __all__ = [
     "COMMANDS",
+    "Busy",
     "Camera",
     "Chain",
+    "Client",
     "Devices",
     "DryRun",
     "EndScan",
     "Engine",
     "Estimate",
     "Gate",
+    "Job",
     "Listener",
+    "Lock",
+    "MeasurementGroup",
+    "MeasurementGroups",
     "Motion",
     "MoveTo",
     "Node",
@@ -40,6 +49,8 @@ __all__ = [
     "Store",
     "Watch",
     "a2scan",
+    "acting",
+    "acting_as",
     "amesh",
     "anmesh",
     "anscan",
@@ -55,6 +66,7 @@ __all__ = [
     "guarded",
     "lookupscan",
     "loopscan",
+    "nearest",
     "pointscan",
     "sct",
     "timescan",

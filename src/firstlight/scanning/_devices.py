@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -11,6 +11,7 @@ from firstlight.devices import Axis
 from firstlight.model import (
     CameraInfo,
     CounterDriver,
+    DeviceError,
     FirstlightError,
     InvalidInput,
     NotFound,
@@ -18,6 +19,7 @@ from firstlight.model import (
     Trigger,
     TriggerPlan,
 )
+from firstlight.scanning._selected import Selected
 
 
 @runtime_checkable
@@ -54,6 +56,9 @@ class Devices:
     :param axes: by name; the same for the others.
     :param groups: name of a group to names of counters, cameras and groups.
     :param default: what measures when a scan names no counters.
+    :param off: name of a group to names of channels that are switched off in it.
+    :param failed: devices that could not be made, and why.
+    :param aliases: other names of axes, counters and cameras.
     :param timeouts: seconds without an answer after which a device counts as dead, for those that differ.
     :param timeout: the same for all others; time that the device needs by its own settings (a long motion, an exposure)
         comes on top.
@@ -68,6 +73,9 @@ class Devices:
     default: Sequence[str] = ()
     timeouts: Mapping[str, float] = field(default_factory=dict)
     timeout: float = 10.0
+    off: Mapping[str, Collection[str]] = field(default_factory=dict)
+    failed: Mapping[str, FirstlightError] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -102,10 +110,13 @@ class Devices:
 
         :raises NotFound: with the nearest name.
         """
+        name = self.aliases.get(name, name)
         try:
             return self.axes[name]
         except KeyError:
-            raise NotFound(f"There is no axis {name}.", hint=_nearest(name, self.axes)) from None
+            self._check_failed(name)
+            known = [*self.axes, *(alias for alias, of in self.aliases.items() if of in self.axes)]
+            raise NotFound(f"There is no axis {name}.", hint=nearest(name, known)) from None
 
     def measuring(self, names: Sequence[str]) -> tuple[list[CounterDriver], list[Camera]]:
         """The counters and cameras that names and groups stand for, each once, in the order given.
@@ -114,27 +125,68 @@ class Devices:
         """
         counters: dict[str, CounterDriver] = {}
         cameras: dict[str, Camera] = {}
-        for name in self._spread(names or self.default, ()):
+        for name, off in self._wanted(names or self.default).items():
             if name in self.counters:
-                counters[name] = self.counters[name]
-            elif name in self.cameras:
+                counter = self.counters[name]
+                switched = [spec.name for spec in counter.channels if spec.name in off]
+                if not switched:
+                    counters[name] = counter
+                elif len(switched) < len(counter.channels):
+                    counters[name] = Selected(counter, off)
+            elif name not in off:
                 cameras[name] = self.cameras[name]
-            else:
-                known = [*self.counters, *self.cameras, *self.groups]
-                raise NotFound(f"There is no counter, camera or group {name}.", hint=_nearest(name, known))
         return list(counters.values()), list(cameras.values())
+
+    def channels(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Names of the channels that names and groups stand for, whether switched on or off; a camera counts as one.
+
+        :raises NotFound: with the nearest name.
+        """
+        found: dict[str, None] = {}
+        for name in self._wanted(names):
+            channels = [spec.name for spec in self.counters[name].channels] if name in self.counters else [name]
+            found |= dict.fromkeys(channels)
+        return tuple(found)
+
+    def knows(self, name: str) -> bool:
+        """Whether a device has this name or alias, one that failed too."""
+        sorts = (self.axes, self.counters, self.cameras, self.shutters, self.triggers, self.failed, self.aliases)
+        return any(name in sort for sort in sorts)
 
     def allowed(self, name: str) -> float:
         """Seconds without an answer after which the device counts as dead."""
         return self.timeouts.get(name, self.timeout)
 
-    def _spread(self, names: Sequence[str], within: tuple[str, ...]) -> list[str]:
-        spread: list[str] = []
-        for name in names:
+    def _wanted(self, names: Sequence[str]) -> dict[str, Collection[str]]:
+        """Counters and cameras, and what is switched off in all groups by which each was reached."""
+        wanted: dict[str, Collection[str]] = {}
+        for name, off in self._spread(names, (), frozenset()):
+            if name not in self.counters and name not in self.cameras:
+                self._check_failed(name)
+                known = [*self.counters, *self.cameras, *self.groups]
+                raise NotFound(f"There is no counter, camera or group {name}.", hint=nearest(name, known))
+            wanted[name] = off if name not in wanted else frozenset(off) & frozenset(wanted[name])
+        return wanted
+
+    def _spread(
+        self, names: Sequence[str], within: tuple[str, ...], off: frozenset[str]
+    ) -> list[tuple[str, frozenset[str]]]:
+        spread: list[tuple[str, frozenset[str]]] = []
+        for given in names:
+            name = self.aliases.get(given, given)
             if name in within:
                 raise InvalidInput(f"The group {name} contains itself.", hint="Take it out of its own members.")
-            spread += self._spread(self.groups[name], (*within, name)) if name in self.groups else [name]
+            if name in self.groups:
+                inner = off | frozenset(self.off.get(name, ()))
+                spread += self._spread(self.groups[name], (*within, name), inner)
+            else:
+                spread.append((name, off))
         return spread
+
+    def _check_failed(self, name: str) -> None:
+        if name in self.failed:
+            why = self.failed[name]
+            raise DeviceError(name, f"is not available: {why.message}", hint=f"Mend the cause, then: retry({name!r}).")
 
 
 def _kind(device: AnyDevice) -> str:
@@ -151,7 +203,8 @@ def _kind(device: AnyDevice) -> str:
     raise InvalidInput(f"{device!r} is no axis, counter, camera, shutter or trigger.")
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint: the name that was probably meant, or what there is."""
     words = sorted(known)
     close = difflib.get_close_matches(name, words, n=1)
     if close:

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, TypeAlias, TypeVar
 
-from firstlight.model import Clock, Conflict, FirstlightError, RealClock, Saving, Scan
+from firstlight.devices import Axis
+from firstlight.model import Clock, Conflict, FirstlightError, RealClock, RunAborted, Saving, Scan
 from firstlight.scanning import _path
 from firstlight.scanning._chain import build
-from firstlight.scanning._conduct import Conductor, Interrupt, Outcome, Settings, Watch, supervise
+from firstlight.scanning._claims import SCANS, Busy, Claims, Client, Lock, Use, acting, together
+from firstlight.scanning._conduct import Conductor, Outcome, Settings, Watch, supervise
 from firstlight.scanning._devices import Devices
 from firstlight.scanning._estimate import DryRun, Estimate, estimate, free
 from firstlight.scanning._gate import Gate, Motion, Rule
 from firstlight.scanning._info import as_error
+from firstlight.scanning._jobs import Job, Sort
 from firstlight.scanning._plan import position_of, problems, resolve, travel_time
 from firstlight.scanning._presets import Preset
 from firstlight.scanning._progress import Listener, Progress
 from firstlight.scanning._sequence import ScanSequence, conduct_sequence, lay_out
 from firstlight.scanning._store import Store
+from firstlight.scanning._uses import used_by
 from firstlight.scanning._waits import DaemonThreads, Waits
 
 _log = logging.getLogger(__name__)
@@ -36,7 +42,10 @@ Runnable: TypeAlias = Scan | ScanSequence
 
 
 class Engine:
-    """Runs scans, one at a time.
+    """Runs scans, one at a time, and beside them motions and operations of devices that nothing else uses.
+
+    Who wants a device that another command uses, or that another client has locked, is refused and told by whom, or
+    waits for it.
 
     :param store: the buffer.
     :param devices: what scans name; assign :attr:`devices` to change it between runs.
@@ -47,6 +56,8 @@ class Engine:
     :param rules: asked by the gate for every motion.
     :param disk: folder at or above the one where scans are saved, for estimates.
     :param prepare_paths: import the path library in the background now, so that the first step scan is not late.
+    :param ready: called in the caller's thread before anything is looked at or moves; waits until what is named can be
+        used.
     """
 
     def __init__(
@@ -62,6 +73,7 @@ class Engine:
         rules: Sequence[Rule] = (),
         disk: Path | None = None,
         prepare_paths: bool = False,
+        ready: Callable[[Runnable | None], None] = lambda what: None,
     ) -> None:
         self.clock: Clock = clock if clock is not None else RealClock()
         self.store = store
@@ -78,11 +90,12 @@ class Engine:
         self._readers = tuple(readers)
         self._metadata = metadata
         self._disk = disk
+        self._ready = ready
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(DaemonThreads())
         self._guard = threading.RLock()  # a signal handler may come in while it is held
-        self._interrupt: Interrupt | None = None
-        self._task: Future[Any] | None = None
+        self._jobs: list[Job[Any]] = []
+        self._claims = Claims()
         self._closed = False
         self._thread = threading.Thread(target=self._loop.run_forever, name="firstlight-engine", daemon=True)
         self._thread.start()
@@ -110,21 +123,40 @@ class Engine:
         self.gate.devices = devices
 
     @property
-    def busy(self) -> bool:
-        """Whether something runs now."""
-        task = self._task
-        return task is not None and not task.done()
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Where devices are talked to; for coroutines of their drivers."""
+        return self._loop
 
-    def run(self, what: Runnable) -> Outcome:
+    @property
+    def jobs(self) -> tuple[Job[Any], ...]:
+        """What runs now, oldest first."""
+        with self._guard:
+            self._jobs = [job for job in self._jobs if not job.done]
+            return tuple(self._jobs)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything runs now."""
+        return bool(self.jobs)
+
+    @property
+    def scanning(self) -> bool:
+        """Whether a scan runs now."""
+        return any(job.sort == "scan" for job in self.jobs)
+
+    def run(self, what: Runnable, *, queue: bool = False, devices: Devices | None = None) -> Outcome:
         """Run to the end and say how it went.
 
         Ctrl-C stops cleanly: axes decelerate, the shutter closes, the run is sealed and its end recorded; pressing it
         again only makes haste. The run stays readable however it ends (:attr:`last`).
 
+        :param queue: wait for devices that something else uses, in place of being refused.
+        :param devices: those that it may use; :attr:`devices` when None.
+        :raises Busy: somebody else uses what it needs.
         :raises RunAborted: stopped by the user.
         :raises FirstlightError: what made it fail; nothing moved when it is about the description or the limits.
         """
-        outcome = self._uninterrupted(lambda: self.submit(what))
+        outcome = self._uninterrupted(lambda: self.launch(what, queue=queue, devices=devices))
         if outcome.error is not None:
             raise outcome.error
         return outcome
@@ -132,49 +164,172 @@ class Engine:
     def submit(self, what: Runnable) -> Future[Outcome]:
         """Start to run, and return at once; the future's result is the :class:`Outcome` of any end.
 
-        :raises Conflict: when something runs already.
+        :raises Busy: when a scan runs already.
         """
-        return self._launch(lambda interrupt: self._perform(what, interrupt))
+        return self.launch(what).future
 
-    def move(self, targets: Mapping[str, float], *, origin: str = "prompt") -> None:
+    def launch(self, what: Runnable, *, queue: bool = False, devices: Devices | None = None) -> Job[Outcome]:
+        """The same, as a :class:`Job` that can be stopped by itself.
+
+        :raises Busy: when a scan runs already, unless ``queue``.
+        """
+        self._not_inside("run")
+        self._ready(what)
+        return self._launch("scan", what.title, lambda job: self._perform(what, job, queue, devices), queue=queue)
+
+    def move(
+        self,
+        targets: Mapping[str, float],
+        *,
+        relative: bool = False,
+        velocity: float | None = None,
+        origin: str = "prompt",
+        queue: bool = False,
+    ) -> None:
         """Move axes to user positions, all at once, and return when they are at rest; Ctrl-C stops them.
 
+        :param relative: the targets are distances from where the axes are.
+        :param velocity: of all of them (unit/s); None for each one's own.
+        :param queue: wait for axes that something else uses, in place of being refused.
         :raises LimitError: before anything moves.
+        :raises Busy: somebody else uses an axis.
         :raises RunAborted: stopped by the user.
         """
-        motions = [Motion(name, float(target), None, origin) for name, target in targets.items()]
-        self._uninterrupted(lambda: self._launch(lambda interrupt: self._travel(motions, interrupt)))
+        options: Any = {"relative": relative, "velocity": velocity, "origin": origin, "queue": queue}
+        self._uninterrupted(lambda: self.launch_move(targets, **options))
 
-    def abort(self) -> bool:
+    def launch_move(
+        self,
+        targets: Mapping[str, float],
+        *,
+        relative: bool = False,
+        velocity: float | None = None,
+        origin: str = "prompt",
+        queue: bool = False,
+    ) -> Job[None]:
+        """Start to move, and return at once."""
+        self._not_inside("run")
+        self._ready(None)
+        motions = [Motion(name, float(target), velocity, origin) for name, target in targets.items()]
+        words = " ".join(f"{name} {target:g}" for name, target in targets.items())
+        doing = f"{'mvr' if relative else 'mv'} {words}"
+        return self._launch("move", doing, lambda job: self._travel(motions, relative, job, queue))
+
+    def operate(self, names: Sequence[str], doing: str, body: Callable[[], Any], *, queue: bool = False) -> Any:
+        """Let devices do something of their own (search a limit, open), and return what that gave; Ctrl-C stops axes.
+
+        :param names: the devices that it uses.
+        :param doing: as a user types it.
+        :param body: called in the engine's thread; may return a coroutine.
+        :raises Busy: somebody else uses one of them.
+        """
+        return self._uninterrupted(lambda: self.launch_operation(names, doing, body, queue=queue))
+
+    def launch_operation(
+        self, names: Sequence[str], doing: str, body: Callable[[], Any], *, queue: bool = False
+    ) -> Job[Any]:
+        """Start an operation, and return at once."""
+        self._not_inside("run")
+        self._ready(None)
+        return self._launch("operation", doing, lambda job: self._operation(names, body, job, queue))
+
+    def change(self, names: Sequence[str], function: Callable[[], _T]) -> _T:
+        """Change settings of devices that nobody uses, in the engine's thread.
+
+        :raises Busy: somebody else uses or has locked one of them.
+        """
+        client = acting()
+
+        def checked() -> _T:
+            self._claims.check(together(self.devices, names), client)
+            return function()
+
+        return self._in_loop(checked)
+
+    def finish(self, job: Job[_T]) -> _T:
+        """Wait for a job; Ctrl-C stops it."""
+        return self._uninterrupted(lambda: job)
+
+    def abort(self, client: Client | None = None) -> bool:
         """Stop what runs, cleanly; call it again to make haste. Any thread; returns at once.
 
+        :param client: stop what this client started only; everything when None.
         :return: whether something was running.
         """
-        with self._guard:
-            interrupt = self._interrupt
-            if interrupt is None or not self.busy:
-                return False
-            self._loop.call_soon_threadsafe(interrupt.press)
-            return True
+        chosen = [job for job in self.jobs if client in (None, job.client)]
+        aborted = [job.abort() for job in chosen]
+        return any(aborted)
+
+    def stop(self, axes: Iterable[str] = ()) -> None:
+        """Abort what moves these axes (everything when none is named), then stop the axes themselves.
+
+        :raises DeviceError: an axis that does not stop; the others did.
+        """
+        chosen = together(self.devices, [self.devices.axis(name).name for name in axes])
+        if not chosen:
+            self.abort()
+        jobs = self._in_loop(lambda: [use for use in self._claims.uses if use.axes & chosen])
+        for job in self.jobs:
+            if any(use.job is job for use in jobs):
+                job.abort()
+        names = sorted(chosen) or sorted(self.devices.axes)
+
+        async def halt() -> dict[str, BaseException]:
+            moving = [name for name in names if name in self.devices.axes and _moves(self.devices.axis(name))]
+            return await self.gate.part().stop(moving)
+
+        if threading.current_thread() is self._thread:
+            raise Conflict("A hook of a run cannot wait for axes to stop.", hint="Raise EndScan to end the run.")
+        for name, error in asyncio.run_coroutine_threadsafe(halt(), self._loop).result().items():
+            raise Waits(self.clock, self.devices).named(error, name, "to stop") from error
+
+    # -- locks
+
+    def lock(self, names: Sequence[str], client: Client | None = None) -> None:
+        """Keep devices for one client until it lets go of them.
+
+        :raises Busy: somebody else uses or has locked one of them.
+        """
+        owner = client or acting()
+        self._in_loop(lambda: self._claims.lock(names, owner))
+
+    def unlock(self, names: Sequence[str], client: Client | None = None) -> list[str]:
+        """Let go of locks of one client; which they were."""
+        owner = client or acting()
+        return self._in_loop(lambda: self._claims.unlock(names, owner))
+
+    def leave(self, client: Client) -> list[str]:
+        """A client is gone: its locks are free; which they were. What it started goes on to its end."""
+        return self._in_loop(lambda: self._claims.leave(client))
+
+    @property
+    def locks(self) -> tuple[Lock, ...]:
+        """All locks."""
+        return self._in_loop(lambda: self._claims.locks)
+
+    # -- looking ahead
 
     def check(self, what: Runnable) -> None:
         """Refuse what may not run: unknown devices, positions outside limits (run-up and run-down too), speeds.
 
         :raises FirstlightError: the first reason; nothing moved.
         """
-        for problem in self._in_loop(lambda: self._examine(what))[1]:
+        self._ready(what)
+        for problem in self._in_loop(lambda: self._examine(what, self.devices))[1]:
             raise problem
 
-    def estimate(self, what: Runnable) -> Estimate:
+    def estimate(self, what: Runnable, devices: Devices | None = None) -> Estimate:
         """What it would take: time, data, memory and disk; and why it may not run, if so. Nothing moves."""
-        return self._in_loop(lambda: self._estimate(what))
+        self._ready(what)
+        return self._in_loop(lambda: self._estimate(what, devices or self.devices))
 
-    def dry_run(self, what: Runnable) -> DryRun:
+    def dry_run(self, what: Runnable, devices: Devices | None = None) -> DryRun:
         """Visit the same points without moving: positions and chain.
 
         :raises FirstlightError: when it may not run.
         """
-        return self._in_loop(lambda: self._dry_run(what))
+        self._ready(what)
+        return self._in_loop(lambda: self._dry_run(what, devices or self.devices))
 
     def close(self) -> None:
         """Stop what runs and end the thread; idempotent."""
@@ -182,25 +337,25 @@ class Engine:
             if self._closed:
                 return
             self._closed = True
-        task = self._task
-        while task is not None and not task.done():
+        while left := self.jobs:
             self.abort()
             try:
-                task.exception(timeout=30.0)
+                left[0].future.exception(timeout=30.0)
             except TimeoutError:
-                _log.warning("what runs does not end; leaving it")
+                _log.warning("%s does not end; leaving it", left[0].doing)
                 break
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10.0)
         if not self._thread.is_alive():
             _finish_loop(self._loop)
 
-    def _settings(self) -> Settings:
+    def _settings(self, devices: Devices | None = None) -> Settings:
+        chosen = devices or self.devices
         return Settings(
             clock=self.clock,
             store=self.store,
-            devices=self.devices,
-            gate=self.gate,
+            devices=chosen,
+            gate=self.gate.part(chosen),
             readers=self._readers,
             watches=list(self.watches),
             presets=list(self.presets),
@@ -208,50 +363,104 @@ class Engine:
             tell=self._tell,
         )
 
-    async def _perform(self, what: Runnable, interrupt: Interrupt) -> Outcome:
-        settings = self._settings()
-        if isinstance(what, ScanSequence):
-            outcome = await conduct_sequence(settings, what, interrupt, self._saving_of)
-        else:
-            plan = resolve(what, settings.devices)
-            for problem in problems(plan, settings.devices, self.gate):
-                raise problem
-            outcome = await Conductor(settings, plan, interrupt).conduct(self._saving_of(what))
+    async def _perform(self, what: Runnable, job: Job[Outcome], queue: bool, devices: Devices | None) -> Outcome:
+        settings = self._settings(devices)
+        names, axes = used_by(what, settings.devices)
+        with await self._claim(job, {*names, SCANS}, axes, queue):
+            if isinstance(what, ScanSequence):
+                outcome = await conduct_sequence(settings, what, job.interrupt, self._saving_of)
+            else:
+                plan = resolve(what, settings.devices)
+                for problem in problems(plan, settings.devices, settings.gate):
+                    raise problem
+                outcome = await Conductor(settings, plan, job.interrupt).conduct(self._saving_of(what))
         self.last = outcome
         return outcome
 
-    async def _travel(self, motions: Sequence[Motion], interrupt: Interrupt) -> None:
+    async def _travel(self, motions: Sequence[Motion], relative: bool, job: Job[None], queue: bool) -> None:
         settings = self._settings()
+        gate = settings.gate
         waits = Waits(self.clock, self.devices)
-        extra = 0.0
-        for motion in motions:
-            axis = self.gate.check(motion)
-            extra = max(extra, travel_time(motion.target - position_of(axis), axis.velocity, axis.acceleration))
+        axes = [self.devices.axis(motion.axis).name for motion in motions]
+        with await self._claim(job, axes, axes, queue):
+            extra = 0.0
+            if relative:
+                motions = [replace(m, target=position_of(self.devices.axis(m.axis)) + m.target) for m in motions]
+            for motion in motions:
+                axis = gate.check(motion)
+                extra = max(extra, travel_time(motion.target - position_of(axis), axis.velocity, axis.acceleration))
 
-        async def one(motion: Motion) -> None:
-            unit = self.devices.axis(motion.axis).unit
-            doing = f"to move to {motion.target:.6g} {unit}"
-            await waits.answer(motion.axis, doing, lambda: self.gate.move(motion), extra)
+            async def one(motion: Motion) -> None:
+                unit = self.devices.axis(motion.axis).unit
+                doing = f"to move to {motion.target:.6g} {unit}"
+                await waits.answer(motion.axis, doing, lambda: gate.move(motion), extra)
 
-        cause = await supervise(waits.together(*map(one, motions)), waits, settings, interrupt, None)
-        if cause is not None:
-            await self.gate.stop()
-            raise as_error(cause)
+            cause = await supervise(waits.together(*map(one, motions)), waits, settings, job.interrupt, None)
+            if cause is not None:
+                await gate.stop()
+                raise as_error(cause)
+
+    async def _operation(self, names: Sequence[str], body: Callable[[], Any], job: Job[Any], queue: bool) -> Any:
+        settings = self._settings()
+        axes = [name for name in names if name in self.devices.axes]
+        waits = Waits(self.clock, self.devices)
+        with await self._claim(job, names, axes, queue):
+
+            async def act() -> Any:
+                result = body()
+                return await result if inspect.isawaitable(result) else result
+
+            acting_now = asyncio.ensure_future(act())
+            for name in axes:
+                self._announce(name, True)
+            try:
+                cause = await supervise(acting_now, waits, settings, job.interrupt, None)
+                if cause is not None:
+                    await settings.gate.stop(axes)
+                    raise as_error(waits.named(cause, ", ".join(names), f"in {job.doing}"))
+            finally:
+                for name in axes:
+                    self._announce(name, False)
+            return acting_now.result()
+
+    async def _claim(self, job: Job[Any], names: Iterable[str], axes: Iterable[str], queue: bool) -> _Claim:
+        """Take what a job uses; the context gives it back."""
+        use = Use(job.client, job.doing, together(self.devices, names), together(self.devices, axes), job)
+        while True:
+            try:
+                self._claims.take(use)
+            except Busy as error:
+                if not queue:
+                    raise
+                changed = self._claims.changed()
+                pressed = asyncio.ensure_future(job.interrupt.pressed())
+                await asyncio.wait({changed, pressed}, return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
+                pressed.cancel()
+                if job.interrupt.times:
+                    raise RunAborted(f"{job.doing} was stopped by the user while it waited. {error.message}") from None
+            else:
+                return _Claim(self._claims, use)
+
+    def _announce(self, name: str, moving: bool) -> None:
+        for listener in self.gate.listeners:
+            listener(name, moving)
 
     def _saving_of(self, what: Runnable) -> Saving | None:
         return self._saving(what) if self._saving is not None and what.save else None
 
-    def _examine(self, what: Runnable) -> tuple[Any, list[FirstlightError]]:
+    def _examine(self, what: Runnable, devices: Devices) -> tuple[Any, list[FirstlightError]]:
+        gate = self.gate.part(devices)
         if isinstance(what, ScanSequence):
-            return lay_out(what, self.devices, self.gate)
-        plan = resolve(what, self.devices)
-        return plan, problems(plan, self.devices, self.gate)
+            return lay_out(what, devices, gate)
+        plan = resolve(what, devices)
+        return plan, problems(plan, devices, gate)
 
-    def _estimate(self, what: Runnable) -> Estimate:
-        laid, found = self._examine(what)
+    def _estimate(self, what: Runnable, devices: Devices) -> Estimate:
+        laid, found = self._examine(what, devices)
         memory = getattr(self.store, "root", None)
         if not isinstance(what, ScanSequence):
-            return estimate(laid, self.devices, found, memory, self._disk)
+            return estimate(laid, devices, found, memory, self._disk)
         return Estimate(
             title=what.title,
             points=sum(scan.npoints for scan in what.scans),
@@ -262,13 +471,13 @@ class Engine:
             problems=tuple(str(problem) for problem in found),
         )
 
-    def _dry_run(self, what: Runnable) -> DryRun:
-        laid, found = self._examine(what)
+    def _dry_run(self, what: Runnable, devices: Devices) -> DryRun:
+        laid, found = self._examine(what, devices)
         for problem in found:
             raise problem
 
         def dry(plan: Any) -> DryRun:
-            return DryRun(plan.scan.title, plan.points, plan.positions, build(plan, self.devices))
+            return DryRun(plan.scan.title, plan.points, plan.positions, build(plan, devices))
 
         if not isinstance(what, ScanSequence):
             return dry(laid)
@@ -285,33 +494,41 @@ class Engine:
             except Exception:  # noqa: BLE001 - a display must not end a run
                 _log.exception("a listener failed")
 
-    def _launch(self, body: Callable[[Interrupt], Coroutine[Any, Any, _T]]) -> Future[_T]:
-        self._not_inside("run")
+    def _launch(
+        self, sort: Sort, doing: str, body: Callable[[Job[_T]], Coroutine[Any, Any, _T]], *, queue: bool = False
+    ) -> Job[_T]:
         with self._guard:
             if self._closed:
                 raise Conflict("The engine is closed.")
-            if self.busy:
-                raise Conflict("Something runs already.", hint="Wait for its end, or abort it.")
-            interrupt = self._interrupt = Interrupt()
-            task = asyncio.run_coroutine_threadsafe(body(interrupt), self._loop)
-            self._task = task
-            return task
+            other = next((job for job in self.jobs if job.sort == "scan"), None) if sort == "scan" else None
+            if other is not None and not queue:
+                raise Busy(
+                    f"Something runs already: {other.doing}, started by {other.client}.",
+                    hint="Wait for its end, or abort it.",
+                    owner=str(other.client),
+                )
+            job: Job[_T] = Job(sort, doing, self._loop)
+            job.future = asyncio.run_coroutine_threadsafe(body(job), self._loop)
+            self._jobs.append(job)
+            return job
 
-    def _uninterrupted(self, launch: Callable[[], Future[_T]]) -> _T:
+    def _uninterrupted(self, launch: Callable[[], Job[_T]]) -> _T:
         """The result of what is launched, however often Ctrl-C is pressed: each time aborts, none leaves early."""
-        with self._sigint_aborts() as presses:
-            task = launch()
+        launched: list[Job[_T]] = []
+        with self._sigint_aborts(launched) as presses:
+            launched.append(launch())
+            job = launched[0]
             if presses:
-                self.abort()
+                job.abort()
             while True:
                 try:
-                    return task.result()
+                    return job.future.result()
                 except KeyboardInterrupt:
                     # Not by our handler: raised by whoever replaced it meanwhile.
-                    self.abort()
+                    job.abort()
 
     @contextmanager
-    def _sigint_aborts(self) -> Iterator[list[int]]:
+    def _sigint_aborts(self, launched: Sequence[Job[Any]]) -> Iterator[list[int]]:
         presses: list[int] = []
         if threading.current_thread() is not threading.main_thread():
             yield presses
@@ -319,7 +536,8 @@ class Engine:
 
         def press(number: int, frame: FrameType | None) -> None:
             presses.append(number)
-            self.abort()
+            for job in launched:
+                job.abort()
 
         before = signal.signal(signal.SIGINT, press)
         try:
@@ -342,6 +560,29 @@ class Engine:
     def _not_inside(self, what: str) -> None:
         if threading.current_thread() is self._thread:
             raise Conflict(f"A hook of a run cannot {what} something else.", hint="Do it after the run.")
+
+
+class _Claim:
+    """Gives back what a job took when the block ends."""
+
+    def __init__(self, claims: Claims, use: Use) -> None:
+        self._claims = claims
+        self._use = use
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._claims.give(self._use)
+
+
+def _moves(axis: Axis) -> bool:
+    try:
+        return axis.moving
+    except Exception:  # noqa: BLE001 - an axis that does not say whether it moves is told to stop
+        return True
 
 
 def _finish_loop(loop: asyncio.AbstractEventLoop) -> None:

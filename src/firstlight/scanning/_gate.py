@@ -43,12 +43,26 @@ class Gate:
     def __init__(self, devices: Devices, rules: Sequence[Rule] = ()) -> None:
         self.devices = devices
         self.rules: list[Rule] = list(rules)
+        self.listeners: list[Callable[[str, bool], None]] = []
+        """Called in the engine's thread with the name of an axis that sets off (True) or has ended (False)."""
         self._under_way: set[str] = set()
+        self._whole: Gate | None = None
 
     @property
     def under_way(self) -> frozenset[str]:
         """Axes that move now because they passed the gate."""
         return frozenset(self._under_way)
+
+    def part(self, devices: Devices | None = None) -> Gate:
+        """The same gate for one of several that move at the same time: :meth:`stop` ends what passed this part only.
+
+        :param devices: those that this part may move; the gate's own when None.
+        """
+        part = Gate(devices or self.devices)
+        part.rules = self.rules
+        part.listeners = self.listeners
+        part._whole = self._whole or self
+        return part
 
     def check(self, motion: Motion) -> Axis:
         """Refuse a motion that must not be; nothing moves.
@@ -96,14 +110,29 @@ class Gate:
     async def move(self, motion: Motion) -> None:
         """Check, then move and return at rest; cancellation stops the axis before it propagates."""
         axis = self.check(motion)
-        self._under_way.add(motion.axis)
+        self._set_off(motion.axis)
         await axis.move(motion.target, motion.velocity)
         # Left in the set when the move ends in any other way: the stop that follows must include it.
-        self._under_way.discard(motion.axis)
+        self._ended([motion.axis])
 
     async def stop(self, axes: Iterable[str] = ()) -> dict[str, BaseException]:
         """Stop the axes named and all that are under way, all at once; what failed, by axis."""
         names = sorted({*axes, *self._under_way})
         results = await asyncio.gather(*(self.devices.axis(n).stop() for n in names), return_exceptions=True)
-        self._under_way.difference_update(names)
+        self._ended(names)
         return {n: r for n, r in zip(names, results, strict=True) if isinstance(r, BaseException)}
+
+    def _set_off(self, name: str) -> None:
+        self._under_way.add(name)
+        if self._whole is not None:
+            self._whole._under_way.add(name)
+        for listener in self.listeners:
+            listener(name, True)
+
+    def _ended(self, names: Sequence[str]) -> None:
+        self._under_way.difference_update(names)
+        if self._whole is not None:
+            self._whole._under_way.difference_update(names)
+        for name in names:
+            for listener in self.listeners:
+                listener(name, False)

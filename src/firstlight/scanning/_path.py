@@ -123,6 +123,19 @@ def sweep(axis: str, start: float, stop: float, intervals: int) -> dict[str, Any
     return _dumped(Fly(Linspace.bounded(axis, start, stop, intervals)))
 
 
+def axes_of(path: dict[str, Any]) -> tuple[str, ...]:
+    """Names of the axes that a serialised path moves, outermost first.
+
+    :raises InvalidInput: when it is no valid specification.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return tuple(str(axis) for axis in _adapter().validate_python(path).axes())
+    except (ValidationError, ValueError, AssertionError) as error:
+        raise InvalidInput(f"The path is not valid: {str(error).splitlines()[0]}.") from error
+
+
 def points_of(path: dict[str, Any]) -> Points:
     """The points of a serialised path.
 

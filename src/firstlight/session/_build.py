@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,9 +23,6 @@ def build_devices(
     buffer: Buffer,
     states: RunMember,
     clock: Clock,
-    *,
-    groups: Mapping[str, Sequence[str]] | None = None,
-    default: Sequence[str] = (),
 ) -> tuple[dict[str, AnyDevice], Devices]:
     """Build everything: first what publishes its state, then the cameras that look at it, all at once.
 
@@ -53,4 +50,4 @@ def build_devices(
     with ThreadPoolExecutor(max(1, len(sources))) as pool:
         for made in pool.map(camera, sources):
             found[made.name] = made
-    return found, Devices.of(found.values(), groups=groups, default=default)
+    return found, Devices.of(found.values())

@@ -40,6 +40,10 @@ class Current:
         self.sample = "sample"
         self.description = ""
 
+    def endproposal(self) -> None:
+        """End the dataset, and go back to the beamline's own proposal of this month."""
+        self.newproposal()
+
     def newsample(self, name: str, description: str = "") -> None:
         """Go to a sample of the current proposal."""
         self.experiment.collection(name)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,18 +28,35 @@ from firstlight.model import (
     Scan,
 )
 from firstlight.process import ProcessSpec, Restart, Supervisor
-from firstlight.scanning import COMMANDS, Engine, Outcome, ScanSequence, SessionLock, guard_process, tomo
+from firstlight.scanning import (
+    COMMANDS,
+    Engine,
+    Job,
+    Listener,
+    MeasurementGroups,
+    Outcome,
+    Progress,
+    ScanSequence,
+    SessionLock,
+    guard_process,
+    nearest,
+    tomo,
+)
 from firstlight.session._build import build_devices
 from firstlight.session._command import Command
 from firstlight.session._current import Current, check_compression
+from firstlight.session._handles import handle
+from firstlight.session._view import View
 from firstlight.session._watch import SaverWatch
-from firstlight.storage import DataPolicy, DatasetFolder, Roots, compact
+from firstlight.storage import DataPolicy, DatasetFolder, Logbook, Roots, compact
 
 _log = logging.getLogger(__name__)
 
 SAVER = "saver"
 KEPT = 10
 """Runs that stay in memory; older ones are read from their files."""
+RECENT = 200
+"""Runs that a session remembers."""
 READY = 30.0
 """Seconds within which a process must be ready."""
 
@@ -77,10 +95,13 @@ class Session:
         self.name = name
         self.data = data.absolute()
         self.compression = check_compression(compression)
-        self._tomo = Command(self, tomo)
-        self._commands = {known: Command(self, function) for known, function in COMMANDS.items()} | {"tomo": self._tomo}
+        self.commands: Mapping[str, Command] = {
+            known: Command(self, function) for known, function in {**COMMANDS, "tomo": tomo}.items()
+        }
+        """The scan commands by name."""
         clock = clock or RealClock()
         self._merges = merge
+        self._recent: deque[str] = deque(maxlen=RECENT)
         self.current = Current(DataPolicy(beamline or name, Roots.under(self.data)), self._merge)
         self.data.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
@@ -100,9 +121,7 @@ class Session:
             self.logs = logs or self.buffer.root / "logs" / name
             self.supervisor = stack.enter_context(Supervisor(name, self.logs))
             self.saver = self.supervisor.spawn(_saver(self.buffer.root))
-            self.devices, sorted_devices = build_devices(
-                devices, self.supervisor, self.buffer, board, clock, groups=groups, default=default
-            )
+            made, sorted_devices = build_devices(devices, self.supervisor, self.buffer, board, clock)
             guard = self.supervisor.spawn(guard_process(lock.path, sorted_devices))
             self._watch = SaverWatch(self.saver, self.buffer.root / "runs")
             self.engine = stack.enter_context(
@@ -111,7 +130,11 @@ class Session:
                     metadata=self.current.metadata, watches=[self._watch], disk=self.data, prepare_paths=True,
                 )
             )  # fmt: skip
-            self.engine.listeners.append(self._watch.follow)
+            self.engine.listeners += [self._watch.follow, self._remember]
+            self._made: dict[str, Any] = {name: handle(self.engine, device) for name, device in made.items()}
+            self.groups = MeasurementGroups(lambda: self.engine.devices, self._regroup)
+            """The measurement groups; what the active one names measures when a scan names nothing."""
+            self._define_groups(groups or {}, default)
             for child in (self.saver, guard):
                 child.wait_ready(READY)
             self._stack = stack.pop_all()
@@ -146,11 +169,88 @@ class Session:
     @property
     def tomo(self) -> Command:
         """Darks, flats and projections of a rotating sample."""
-        return self._tomo
+        return self.commands["tomo"]
 
-    def move(self, **targets: float) -> None:
-        """Move axes to user positions, all at once, through the gate: ``session.move(rot=90)``."""
-        self.engine.move(targets)
+    @property
+    def runs(self) -> list[Run]:
+        """The last runs, oldest first, as far as the buffer or their files still have them."""
+        found = []
+        for key in tuple(self._recent):
+            with contextlib.suppress(NotFound):
+                found.append(self.open(key))
+        return found
+
+    def move(
+        self,
+        targets: Mapping[Any, float] | None = None,
+        /,
+        *,
+        relative: bool = False,
+        wait: bool = True,
+        queue: bool = False,
+        **more: float,
+    ) -> Job[None] | None:
+        """Move axes to user positions, all at once, through the gate: ``session.move(rot=90)``.
+
+        :param targets: axes, or their names, to positions; the same may be given by name.
+        :param relative: positions are distances from where the axes are.
+        :param wait: return when they are at rest; otherwise at once, with the job.
+        :param queue: wait for axes that something else uses, in place of being refused.
+        :raises LimitError: before anything moves.
+        :raises Busy: somebody else uses an axis; says who.
+        """
+        goals = {str(getattr(axis, "name", axis)): target for axis, target in (targets or {}).items()} | more
+        if wait:
+            self.engine.move(goals, relative=relative, queue=queue)
+            return None
+        return self.engine.launch_move(goals, relative=relative, queue=queue)
+
+    def stop(self, *axes: Any) -> None:
+        """Stop axes, and what moves them; everything that moves when none is named."""
+        self.engine.stop([str(getattr(axis, "name", axis)) for axis in axes])
+
+    def abort(self) -> bool:
+        """Stop everything that runs, cleanly; whether anything did."""
+        return self.engine.abort()
+
+    def listen(self, callback: Listener) -> Callable[[], None]:
+        """Call with :class:`~firstlight.scanning.Progress` of every run, whoever started it.
+
+        :param callback: called in the engine's thread; it must be quick.
+        :returns: call it to listen no more.
+        """
+        self.engine.listeners.append(callback)
+        return lambda: self.engine.listeners.remove(callback) if callback in self.engine.listeners else None
+
+    # -- devices
+
+    @property
+    def devices(self) -> Mapping[str, Any]:
+        """All devices by name."""
+        return View("device", lambda: self._made)
+
+    @property
+    def axes(self) -> Mapping[str, Any]:
+        """The axes by name."""
+        return self._sort("axis", lambda: self.engine.devices.axes)
+
+    @property
+    def counters(self) -> Mapping[str, Any]:
+        """The counters by name."""
+        return self._sort("counter", lambda: self.engine.devices.counters)
+
+    @property
+    def cameras(self) -> Mapping[str, Any]:
+        """The cameras by name."""
+        return self._sort("camera", lambda: self.engine.devices.cameras)
+
+    @property
+    def shutters(self) -> Mapping[str, Any]:
+        """The shutters by name."""
+        return self._sort("shutter", lambda: self.engine.devices.shutters)
+
+    def _sort(self, what: str, look: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        return View(what, lambda: {name: self._made[name] for name in look()})
 
     # -- where data go
 
@@ -169,6 +269,15 @@ class Session:
     def enddataset(self) -> None:
         """End the dataset; the next run starts another."""
         self._change(self.current.enddataset)
+
+    def endproposal(self) -> None:
+        """End the proposal: back to the beamline's own of this month."""
+        self._change(self.current.endproposal)
+
+    @property
+    def elog(self) -> Logbook:
+        """The electronic log of the current dataset: a list, with ``add``."""
+        return Logbook(self.dataset)
 
     @property
     def dataset(self) -> DatasetFolder:
@@ -193,8 +302,8 @@ class Session:
         # Only reached for names that are no attributes: the scan commands, then the devices.
         if name.startswith("_"):
             raise AttributeError(name)
-        if name in self._commands:
-            return self._commands[name]
+        if name in self.commands:
+            return self.commands[name]
         try:
             return self[name]
         except NotFound as error:
@@ -205,15 +314,12 @@ class Session:
 
         :raises NotFound: when there is none.
         """
-        try:
-            return self.devices[name]
-        except KeyError:
-            close = difflib.get_close_matches(name, [*self.devices, *self._commands], n=1)
-            hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(self.devices)}."
-            raise NotFound(f"{self.name} has no device {name}.", hint=hint) from None
+        if name not in self._made:
+            raise NotFound(f"{self.name} has no device {name}.", hint=nearest(name, [*self._made, *self.commands]))
+        return self._made[name]
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self._commands, *self.devices})
+        return sorted({*super().__dir__(), *self.commands, *self.devices})
 
     def __repr__(self) -> str:
         return f"<Session {self.name}: {len(self.devices)} devices, {self.current!r}>"
@@ -223,8 +329,27 @@ class Session:
     def _saving(self, what: Scan | ScanSequence) -> Saving | None:
         return self.current.saving(compression=self.compression)
 
+    def _remember(self, progress: Progress) -> None:
+        if progress.key not in self._recent:
+            self._recent.append(progress.key)
+
+    def _define_groups(self, groups: Mapping[str, Sequence[str]], default: Sequence[str]) -> None:
+        """The groups of the configuration, and one named ``default`` for the default when that is no group itself."""
+        named = {name: tuple(members) for name, members in groups.items()}
+        active = default[0] if len(default) == 1 and default[0] in named else ""
+        if default and not active:
+            named, active = {"default": tuple(default)} | named, "default"
+        self.groups.define(named, active)
+        self._regroup()
+
+    def _regroup(self) -> None:
+        active = (self.groups.active_name,) if self.groups.active_name else ()
+        self.engine.devices = replace(
+            self.engine.devices, groups=self.groups.members, off=self.groups.off, default=active
+        )
+
     def _change(self, change: Any) -> None:
-        if self.engine.busy:
+        if self.engine.scanning:
             raise Conflict("A scan runs; where data go cannot change now.", hint="Wait for its end, or abort it.")
         change()
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from firstlight.storage._logbook import Logbook, LogEntry
 from firstlight.storage._options import SaverOptions
 from firstlight.storage._policy import DataPolicy, DatasetFolder, Experiment, Roots, check_name, dataset_of
 from firstlight.storage._report import SavingReport, read_report
+from firstlight.storage._settings import Section, SettingsStore
 from firstlight.storage._space import StorageError, free_space, require_space
 from firstlight.storage._state import state_folder
 
@@ -68,6 +70,8 @@ __all__ = [
     "IcatRecord",
     "IcatRequest",
     "IcatSpool",
+    "LogEntry",
+    "Logbook",
     "Recovered",
     "Rescued",
     "Roots",
@@ -78,6 +82,8 @@ __all__ = [
     "SaverStatus",
     "SavingReport",
     "ScanFile",
+    "Section",
+    "SettingsStore",
     "StorageError",
     "blueprint",
     "check_name",

@@ -1,0 +1,100 @@
+"""Devices as a session offers them: what waits blocks, and passes the engine, which knows who uses what."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from firstlight.devices import Axis
+from firstlight.model import Shutter
+from firstlight.scanning import Engine, Job
+
+
+class Handle:
+    """A device of a session. What it can do is what the device can do; see :attr:`device`.
+
+    Methods of the device that wait block here, refuse when somebody else uses it, and Ctrl-C stops them. Settings
+    change only while nobody else uses it.
+    """
+
+    _own = frozenset({"_engine", "device", "name"})
+
+    def __init__(self, engine: Engine, device: Any) -> None:
+        self._engine = engine
+        self.device = device
+        """The device itself."""
+        self.name: str = device.name
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        value = getattr(self.device, name)
+        return self._blocking(name, value) if inspect.iscoroutinefunction(value) else value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in Handle._own:
+            object.__setattr__(self, name, value)
+        elif not hasattr(self.device, name):
+            raise AttributeError(f"{self.name} has no setting {name}.")
+        else:
+            self._engine.change([self.name], lambda: setattr(self.device, name, value))
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *(word for word in dir(self.device) if not word.startswith("_"))})
+
+    def __repr__(self) -> str:
+        return repr(self.device)
+
+    def _blocking(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            words = ", ".join([*map(repr, arguments), *(f"{key}={value!r}" for key, value in keywords.items())])
+            doing = f"{self.name}.{name}({words})"
+            return self._engine.operate([self.name], doing, lambda: method(*arguments, **keywords))
+
+        call.__name__ = name
+        call.__doc__ = method.__doc__
+        return call
+
+
+class AxisHandle(Handle):
+    """An axis of a session."""
+
+    def move(
+        self,
+        target: float,
+        velocity: float | None = None,
+        *,
+        relative: bool = False,
+        wait: bool = True,
+        queue: bool = False,
+    ) -> Job[None] | None:
+        """Go to a user position, and return at rest.
+
+        :param velocity: of this move (unit/s); None for the axis' own.
+        :param relative: the target is a distance.
+        :param wait: return when it is at rest; otherwise at once, with the job.
+        :param queue: wait for an axis that something else uses, in place of being refused.
+        """
+        options: Any = {"relative": relative, "velocity": velocity, "queue": queue}
+        if wait:
+            self._engine.move({self.name: target}, **options)
+            return None
+        return self._engine.launch_move({self.name: target}, **options)
+
+    def stop(self) -> None:
+        """End whatever moves the axis, and return at rest."""
+        self._engine.stop([self.name])
+
+    def set_position(self, user: float) -> None:
+        """Call the present position ``user``; see :meth:`firstlight.devices.Axis.set_position`."""
+        self._engine.change([self.name], lambda: self.device.set_position(user))
+
+
+def handle(engine: Engine, device: Any) -> Any:
+    """What a session offers for a device: itself where nothing of it waits."""
+    if isinstance(device, Axis):
+        return AxisHandle(engine, device)
+    if isinstance(device, Shutter):
+        return Handle(engine, device)
+    return device
