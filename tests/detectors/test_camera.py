@@ -16,6 +16,7 @@ import pytest
 
 from firstlight.buffer import Buffer
 from firstlight.detectors import Camera, ReceiverState, StepSpec
+from firstlight.devices.sim import DEVICES_RUN
 from firstlight.model import (
     Conflict,
     DeviceError,
@@ -25,6 +26,7 @@ from firstlight.model import (
     NotFound,
     ProcessError,
     RunEnd,
+    RunInfo,
     RunState,
     TriggerMode,
     TriggerPlan,
@@ -73,6 +75,17 @@ def test_a_camera_knows_itself_before_any_run(make_camera: MakeCamera) -> None:
     assert [spec.name for spec in camera.channels()] == ["cam", "cam:start", "cam:stop", "cam:status"]
     assert repr(camera) == "<Camera cam: 3 × 5 <u4>"
     assert asyncio.run(camera.status()).state is ReceiverState.IDLE
+
+
+def test_the_truth_of_a_simulated_sample_comes_from_the_process_of_its_camera(
+    supervisor: Supervisor, buffer: Buffer, make_camera: MakeCamera
+) -> None:
+    with buffer.create_run(RunInfo(name=DEVICES_RUN, title="devices", start_epoch=1.0)):
+        source = {"kind": "sim.area_detector", "shape": [8, 9], "centre": [3.0, 4.0], "sample": {"material": "LaB6"}}
+        detector = Camera.spawn(supervisor, "eiger", source, buffer.root)
+        assert detector.truth()["lattice"]["a"] == 4.156826
+        assert detector.truth()["beam_row"] == pytest.approx(3.0)
+    assert make_camera().truth() == {}
 
 
 def test_runs_in_time_by_software_and_by_position_follow_each_other(

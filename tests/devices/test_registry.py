@@ -80,7 +80,7 @@ def test_a_wrong_camera_is_one_clear_sentence(config: dict[str, Any], why: str) 
 
 
 def test_an_unknown_source_names_the_known_ones() -> None:
-    with pytest.raises(InvalidInput, match=r"'lima'.*sim.camera, replay"):
+    with pytest.raises(InvalidInput, match=r"'lima'.*sim.camera, sim.area_detector, replay"):
         build_source("lima", {})
 
 

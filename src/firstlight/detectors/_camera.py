@@ -48,6 +48,7 @@ class Camera:
         with Client(self.socket, role=Role.VIEW, timeout=timeout) as client:
             self.info: CameraInfo = client.call("info")
             """What it can do."""
+            self._truth: dict[str, Any] = client.call("truth")
         self._exposure = 0.0
         self._client: AsyncClient | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -102,6 +103,10 @@ class Camera:
     def channels(self, plan: TriggerPlan | None = None) -> tuple[ChannelSpec, ...]:
         """The channels that it publishes in every run; those of its steps come on top."""
         return channels(self.name, self.info, plan)
+
+    def truth(self) -> dict[str, Any]:
+        """What is true of a simulated sample, as JSON values; empty for a real camera."""
+        return self._truth
 
     @property
     def error(self) -> FirstlightError | None:

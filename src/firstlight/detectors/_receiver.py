@@ -59,6 +59,12 @@ class Receiver(Service):
         return self._source.info
 
     @method(Role.VIEW)
+    async def truth(self) -> dict[str, Any]:
+        """What is true of a simulated camera's sample and geometry; nothing for a real one."""
+        found = getattr(self._source, "truth", None)
+        return dict(found()) if callable(found) else {}
+
+    @method(Role.VIEW)
     def status(self) -> Status:
         """What it does now."""
         acquisition = self._acquisition

@@ -27,6 +27,10 @@ DEVICES: dict[str, tuple[str, str]] = {
 
 SOURCES: dict[str, tuple[str, str]] = {
     "sim.camera": ("firstlight.devices.sim._build:camera", "firstlight.devices.sim._build:CameraConfiguration"),
+    "sim.area_detector": (
+        "firstlight.devices.sim._scene:area_detector",
+        "firstlight.devices.sim._scene:AreaDetectorConfiguration",
+    ),
     "replay": ("firstlight.devices.replay:camera", "firstlight.devices.replay:ReplayConfiguration"),
 }
 """Kinds of frame sources, which live in a receiver process."""

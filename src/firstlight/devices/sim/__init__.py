@@ -1,5 +1,6 @@
 """Drivers of kind ``sim``: devices whose physics is simulated and whose behaviour is real."""
 
+from firstlight.devices.sim._area import SimAreaDetector
 from firstlight.devices.sim._axis import LATENCY, SimAxis
 from firstlight.devices.sim._camera import SimCamera
 from firstlight.devices.sim._counter import Diode, RingCurrent, SimCounter
@@ -24,6 +25,7 @@ __all__ = [
     "MemoryBoard",
     "RingCurrent",
     "SharedBoard",
+    "SimAreaDetector",
     "SimAxis",
     "SimCamera",
     "SimCounter",

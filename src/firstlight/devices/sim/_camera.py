@@ -100,6 +100,20 @@ class SimCamera(PacedSource):
         saturated = self.imager.render(self.poses(start, stop), stop - start, self._run, index, frame)
         return STATUS_SATURATED if saturated else STATUS_GOOD
 
+    def truth(self) -> dict[str, Any]:
+        """Where the rotation axis is and how it leans, and the pixel size; what a reconstruction has to find."""
+        return {
+            "technique": "tomography",
+            "rotation_column": self.imager.axis,
+            "roll": self._tilt["roll"],
+            "roll@units": "deg",
+            "pitch": self._tilt["pitch"],
+            "pitch@units": "deg",
+            "pixel": self.imager.pixel,
+            "pixel@units": "mm",
+            "bodies": len(self.imager.phantom.ellipsoids),
+        }
+
     def poses(self, start: float, stop: float) -> list[Pose]:
         """How the sample stands during an exposure, part by part."""
         if stop <= start:

@@ -1,0 +1,179 @@
+"""Simulated area detectors from their configuration: one kind, and a sample for each technique."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from firstlight.devices._configuration import Configuration, parse, unit
+from firstlight.devices._surroundings import Surroundings
+from firstlight.devices.sim._area import SimAreaDetector
+from firstlight.devices.sim._build import (
+    Degrees,
+    DetectorSettings,
+    Millimetres,
+    PerSecond,
+    RingSettings,
+    Seconds,
+    board_of,
+)
+from firstlight.devices.sim._parts import Illumination
+from firstlight.devices.sim._published import Board
+from firstlight.model import InvalidInput, RealClock
+from firstlight.simulation import (
+    AreaImager,
+    Detector,
+    Geometry,
+    Powder,
+    PowderSettings,
+    Scene,
+    module_mask,
+    standard_structure,
+)
+
+KiloElectronvolts = Annotated[float, unit("keV")]
+
+
+class CountingSettings(DetectorSettings):
+    """How the detector reads its pixels; as it stands, it counts single photons without any noise of its own."""
+
+    offset: float = Field(default=0.0, ge=0)
+    """Counts of an unexposed pixel."""
+    offset_spread: float = Field(default=0.0, ge=0)
+    """Root mean square over the columns, counts."""
+    dark_current: PerSecond = Field(default=0.0, ge=0)
+    """Quanta per pixel and second without light."""
+    read_noise: float = Field(default=0.0, ge=0)
+    """Root mean square, counts."""
+    point_spread: float = Field(default=0.0, ge=0)
+    """σ of the image of a point, pixels."""
+    nonuniformity: float = Field(default=0.0, ge=0)
+    """Root mean square of the pixels' relative sensitivity."""
+    scratches: int = Field(default=0, ge=0)
+    """Dark lines on the sensor."""
+
+
+class PowderSample(Configuration):
+    """A powder in a flat plate or a capillary: rings."""
+
+    technique: Literal["powder"] = "powder"
+    material: str = "CeO2"
+    """``CeO2``, ``LaB6``, ``Si`` or ``Al2O3``."""
+    thickness: Millimetres = Field(default=0.5, gt=0)
+    """Of the plate, or diameter of the capillary."""
+    capillary: bool = False
+    """Whether it is a cylinder along the rows, that the input ``lateral`` moves across the beam."""
+    packing: float = Field(default=0.6, gt=0, le=1)
+    """Share of the volume that is filled."""
+    width: Degrees = Field(default=0.03, gt=0)
+    """Full width at half maximum of the rings in 2θ, from the instrument."""
+    size: Annotated[float, unit("nm")] = Field(default=math.inf, gt=0)
+    """Of the crystallites, nm; they broaden the rings."""
+    strain: float = Field(default=0.0, ge=0)
+    """Relative spread of the spacings (full width at half maximum)."""
+    texture: float = Field(default=0.0, ge=-1, le=1)
+    """t of the azimuthal factor 1 + t cos 2(χ - χ₀)."""
+    direction: Degrees = 90.0
+    """χ₀ of the texture, from the columns index towards the rows index."""
+    background: float = Field(default=2e-3, ge=0)
+    """Photons scattered diffusely per sr and incident photon at small angles."""
+    polarisation: float = Field(default=0.98, ge=-1, le=1)
+    """Of the beam: 1 along the columns."""
+    beamstop: Millimetres = Field(default=1.5, ge=0)
+    """Radius of its shadow about the direct beam."""
+
+    def scene(self, c: AreaDetectorConfiguration) -> Scene:
+        """The sample before the detector."""
+        settings = PowderSettings(**self.model_dump(exclude={"technique", "material"}))
+        return Powder(standard_structure(self.material), c.geometry(), settings)
+
+
+class AreaDetectorConfiguration(Configuration):
+    """A simulated area detector that sees what a sample scatters."""
+
+    name: str = "detector"
+    shape: tuple[int, int] = (512, 512)
+    """Height and width, pixels."""
+    dtype: str = "<u4"
+    """Type of the pixels, an unsigned integer."""
+    pixel_size: Millimetres = Field(default=0.172, gt=0)
+    """Edge of a pixel."""
+    modules: tuple[int, int] = (1, 1)
+    """Of which the detector is made, along rows and columns."""
+    gap: tuple[int, int] = (0, 0)
+    """Blind pixels between them."""
+    dead: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the pixels that are dead; they and the gaps read the largest value of the type."""
+    distance: Millimetres = Field(default=200.0, gt=0)
+    """From the sample to the detector's plane."""
+    centre: tuple[float, float] | None = None
+    """Row and column of the point of normal incidence, where the direct beam falls without a tilt; the middle when not
+    given."""
+    tilt: tuple[Degrees, Degrees, Degrees] = (0.0, 0.0, 0.0)
+    """rot1, rot2 and rot3 of pyFAI."""
+    sample: PowderSample = PowderSample()
+    """What is in the beam; ``technique`` says of which kind."""
+    inputs: dict[str, str] = Field(default_factory=dict)
+    """Names of axes that move the sample, by what they move; ``energy`` is one for all samples, keV."""
+    flux: PerSecond = Field(default=1e10, ge=0)
+    """Photons per second on the sample at the ring's full current."""
+    energy: KiloElectronvolts = Field(default=20.0, ge=3, le=120)
+    """Of the photons, where no axis gives it."""
+    shutter: str = ""
+    """Name of the shutter; empty for none."""
+    parts: int = Field(default=1, ge=1, le=1000)
+    """Parts of an exposure during which something moves."""
+    dead_time: Seconds = Field(default=1e-4, ge=0)
+    """From the end of an exposure to the start of the next."""
+    maximum_rate: PerSecond = Field(default=500.0, gt=0)
+    """Frames per second, whatever the exposure."""
+    readout: Seconds = Field(default=0.002, ge=0)
+    """From the end of an exposure to its frame."""
+    detector: CountingSettings = CountingSettings()
+    ring: RingSettings = RingSettings()
+    seed: int = 0
+    """Of structure and noise."""
+    buffer: str = ""
+    """Root of the buffer in which the axes publish; that of the process when not given."""
+    run: str = ""
+    """Key of the run in which they publish; the newest one of the buffer when not given."""
+
+    def geometry(self) -> Geometry:
+        """Where the detector stands."""
+        middle = ((self.shape[0] - 1) / 2, (self.shape[1] - 1) / 2)
+        pixel = (self.pixel_size, self.pixel_size)
+        return Geometry(self.shape, pixel, self.distance, self.centre or middle, self.tilt)
+
+
+def area_detector(config: Mapping[str, Any], surroundings: Surroundings | None = None) -> SimAreaDetector:
+    """Build a ``sim.area_detector``.
+
+    :param surroundings: None to find the session's devices in the buffer.
+    """
+    c = parse(AreaDetectorConfiguration, config, "sim.area_detector")
+    board: Board = surroundings.board if surroundings is not None else board_of(c.buffer, c.run)
+    detector = Detector(c.shape, c.dtype, seed=c.seed, **c.detector.model_dump())
+    scene = c.sample.scene(c)
+    known = [*scene.inputs, "energy"]
+    for name in c.inputs:
+        if name not in known:
+            raise InvalidInput(
+                f"{c.name} (sim.area_detector): inputs: the sample has no input {name!r}.",
+                hint=f"Known: {', '.join(known)}.",
+            )
+    imager = AreaImager(scene, detector, module_mask(c.shape, c.modules, c.gap, c.dead, c.seed), seed=c.seed)
+    beam = Illumination(board, c.flux, c.energy, c.inputs, c.shutter, c.ring.ring())
+    return SimAreaDetector(
+        c.name,
+        imager,
+        beam,
+        pixel=(c.pixel_size, c.pixel_size),
+        parts=c.parts,
+        dead_time=c.dead_time,
+        maximum_rate=c.maximum_rate,
+        readout=c.readout,
+        clock=surroundings.clock if surroundings is not None else RealClock(),
+    )
