@@ -12,14 +12,15 @@ from firstlight.devices._axis import Axis
 from firstlight.devices._configuration import Configuration
 from firstlight.devices._kind import PlugIn, find
 from firstlight.devices._surroundings import Surroundings
-from firstlight.model import CounterDriver, FrameSource, InvalidInput, NotFound, Shutter, Trigger
+from firstlight.model import CounterDriver, FrameSource, InvalidInput, NotFound, Shutter, Trigger, Truthful
 
-Device = Axis | CounterDriver | Shutter | Trigger
+Device = Axis | CounterDriver | Shutter | Trigger | Truthful
 
 DEVICES: dict[str, tuple[str, str]] = {
     "sim.axis": ("firstlight.devices.sim._build:axis", "firstlight.devices.sim._build:AxisConfiguration"),
     "sim.shutter": ("firstlight.devices.sim._build:shutter", "firstlight.devices.sim._build:ShutterConfiguration"),
     "sim.ring": ("firstlight.devices.sim._build:ring", "firstlight.devices.sim._build:RingConfiguration"),
+    "sim.beamline": ("firstlight.devices.sim._build:beamline", "firstlight.devices.sim._chain:BeamlineConfiguration"),
     "sim.diode": ("firstlight.devices.sim._build:diode", "firstlight.devices.sim._build:DiodeConfiguration"),
     "sim.trigger": ("firstlight.devices.sim._build:trigger", "firstlight.devices.sim._build:TriggerConfiguration"),
 }

@@ -26,6 +26,7 @@ from firstlight.model._devices import (
     OutOfBand,
     Shutter,
     Trigger,
+    Truthful,
 )
 from firstlight.model._errors import (
     Conflict,
@@ -114,6 +115,7 @@ __all__ = [
     "Trigger",
     "TriggerMode",
     "TriggerPlan",
+    "Truthful",
     "WireError",
     "convert",
     "missing_value",

@@ -192,3 +192,13 @@ class Trigger(Protocol):
 
     async def stop(self) -> None:
         """No more pulses; idempotent."""
+
+
+@runtime_checkable
+class Truthful(Protocol):
+    """A simulated device that tells what no measurement could: the values behind it, for tests of an analysis."""
+
+    name: str
+
+    def truth(self) -> Mapping[str, Any]:
+        """A tree of JSON values, the unit of ``key`` under ``key@units``; stored with each run that uses the device."""

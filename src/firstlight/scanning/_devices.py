@@ -18,8 +18,11 @@ from firstlight.model import (
     Shutter,
     Trigger,
     TriggerPlan,
+    Truthful,
 )
 from firstlight.scanning._selected import Selected
+
+_SORTS = ("axes", "counters", "cameras", "shutters", "triggers")
 
 
 @runtime_checkable
@@ -46,7 +49,7 @@ class Camera(Protocol):
         """End the acquisition and seal the channels; idempotent."""
 
 
-AnyDevice: TypeAlias = Axis | CounterDriver | Camera | Shutter | Trigger
+AnyDevice: TypeAlias = Axis | CounterDriver | Camera | Shutter | Trigger | Truthful
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Devices:
     """What an engine works with; composed by the session.
 
     :param axes: by name; the same for the others.
+    :param others: what no scan uses by name, but whose truth is stored with every run: the optics of a simulation.
     :param groups: name of a group to names of counters, cameras and groups.
     :param default: what measures when a scan names no counters.
     :param off: name of a group to names of channels that are switched off in it.
@@ -69,6 +73,7 @@ class Devices:
     cameras: Mapping[str, Camera] = field(default_factory=dict)
     shutters: Mapping[str, Shutter] = field(default_factory=dict)
     triggers: Mapping[str, Trigger] = field(default_factory=dict)
+    others: Mapping[str, Truthful] = field(default_factory=dict)
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     default: Sequence[str] = ()
     timeouts: Mapping[str, float] = field(default_factory=dict)
@@ -91,7 +96,7 @@ class Devices:
 
         :raises InvalidInput: when one is of no known sort, or a name is used twice.
         """
-        kinds: dict[str, dict[str, Any]] = {k: {} for k in ("axes", "counters", "cameras", "shutters", "triggers")}
+        kinds: dict[str, dict[str, Any]] = {k: {} for k in (*_SORTS, "others")}
         seen: set[str] = set()
         for device in devices:
             if device.name in seen:
@@ -200,6 +205,8 @@ def _kind(device: AnyDevice) -> str:
         return "cameras"
     if isinstance(device, Trigger):
         return "triggers"
+    if isinstance(device, Truthful):
+        return "others"
     raise InvalidInput(f"{device!r} is no axis, counter, camera, shutter or trigger.")
 
 

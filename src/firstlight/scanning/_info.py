@@ -17,6 +17,7 @@ from firstlight.model import (
     RunEnd,
     RunInfo,
     Saving,
+    Truthful,
 )
 from firstlight.scanning._devices import Devices
 from firstlight.scanning._plan import Plan
@@ -113,7 +114,18 @@ def device_settings(devices: Devices, plan: Plan) -> dict[str, dict[str, Any]]:
         for key, size in (("y_pixel_size", info.pixel_size[0]), ("x_pixel_size", info.pixel_size[1])):
             if size > 0:
                 settings[camera.name] |= {key: size, f"{key}@units": "m"}
+    for name, truth in truths(devices, plan).items():
+        settings.setdefault(name, {})["truth"] = truth
     return settings
+
+
+def truths(devices: Devices, plan: Plan) -> dict[str, dict[str, Any]]:
+    """What simulated devices of a plan, and those that all plans use, tell beyond what can be measured."""
+    asked: dict[str, Any] = {name: devices.axis(name).driver for name in plan.axes if name in devices.axes}
+    asked |= {counter.name: counter for counter in plan.counters}
+    asked |= {camera.name: camera for camera in plan.cameras} | dict(devices.others)
+    found = {name: dict(device.truth()) for name, device in asked.items() if isinstance(device, Truthful)}
+    return {name: truth for name, truth in found.items() if truth}
 
 
 def run_end(cause: BaseException | None, clock: Clock, devices: Devices) -> tuple[RunEnd, FirstlightError | None]:

@@ -2,16 +2,24 @@
 
 from firstlight.simulation._area import AreaImager, module_mask
 from firstlight.simulation._beam import Beam
+from firstlight.simulation._crystal import CRYSTALS, Crystal, Monochromator
 from firstlight.simulation._detector import Detector
 from firstlight.simulation._geometry import Geometry
 from firstlight.simulation._imager import Imager, Pose, warm_up
 from firstlight.simulation._lattice import Lattice
+from firstlight.simulation._machine import History, Machine
+from firstlight.simulation._materials import MATERIALS, Material, attenuation, material, refraction, transmission
+from firstlight.simulation._mirror import Mirror
+from firstlight.simulation._misalignment import misalignment
+from firstlight.simulation._optics import Element, Optics
 from firstlight.simulation._part import Part, Scene
+from firstlight.simulation._passive import Absorber, Attenuator, FastShutter, Foil, GasCell, Slits
 from firstlight.simulation._peak import Peak
 from firstlight.simulation._phantom import PRESETS, Ellipsoid, Phantom, shepp_logan, tooth
 from firstlight.simulation._powder import Family, Powder, PowderSettings
 from firstlight.simulation._random import key, key_of, moment_key, poisson
 from firstlight.simulation._ring import Ring
+from firstlight.simulation._state import BeamState, Profile
 from firstlight.simulation._structure import (
     SINGLE_CRYSTALS,
     STANDARDS,
@@ -20,37 +28,64 @@ from firstlight.simulation._structure import (
     crystal_structure,
     standard_structure,
 )
+from firstlight.simulation._undulator import HARMONICS, Spectrum, Undulator
 
 __all__ = [
+    "CRYSTALS",
+    "HARMONICS",
+    "MATERIALS",
     "PRESETS",
     "SINGLE_CRYSTALS",
     "STANDARDS",
+    "Absorber",
     "AreaImager",
     "Atom",
+    "Attenuator",
     "Beam",
+    "BeamState",
+    "Crystal",
     "Detector",
+    "Element",
     "Ellipsoid",
     "Family",
+    "FastShutter",
+    "Foil",
+    "GasCell",
     "Geometry",
+    "History",
     "Imager",
     "Lattice",
+    "Machine",
+    "Material",
+    "Mirror",
+    "Monochromator",
+    "Optics",
     "Part",
     "Peak",
     "Phantom",
     "Pose",
     "Powder",
     "PowderSettings",
+    "Profile",
     "Ring",
     "Scene",
+    "Slits",
+    "Spectrum",
     "Structure",
+    "Undulator",
+    "attenuation",
     "crystal_structure",
     "key",
     "key_of",
+    "material",
+    "misalignment",
     "module_mask",
     "moment_key",
     "poisson",
+    "refraction",
     "shepp_logan",
     "standard_structure",
     "tooth",
+    "transmission",
     "warm_up",
 ]

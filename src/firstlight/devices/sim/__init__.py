@@ -2,7 +2,9 @@
 
 from firstlight.devices.sim._area import SimAreaDetector
 from firstlight.devices.sim._axis import LATENCY, SimAxis
+from firstlight.devices.sim._beamline import Beam, Exposures, SimBeamline
 from firstlight.devices.sim._camera import SimCamera
+from firstlight.devices.sim._chain import BeamlineConfiguration
 from firstlight.devices.sim._counter import Diode, RingCurrent, SimCounter
 from firstlight.devices.sim._published import (
     DEVICES_RUN,
@@ -19,14 +21,18 @@ from firstlight.devices.sim._trigger import SimTrigger
 __all__ = [
     "DEVICES_RUN",
     "LATENCY",
+    "Beam",
+    "BeamlineConfiguration",
     "Board",
     "BufferBoard",
     "Diode",
+    "Exposures",
     "MemoryBoard",
     "RingCurrent",
     "SharedBoard",
     "SimAreaDetector",
     "SimAxis",
+    "SimBeamline",
     "SimCamera",
     "SimCounter",
     "SimShutter",

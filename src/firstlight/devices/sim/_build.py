@@ -14,13 +14,15 @@ from firstlight.devices._axis import Axis
 from firstlight.devices._configuration import Configuration, parse, unit
 from firstlight.devices._surroundings import Surroundings
 from firstlight.devices.sim._axis import LATENCY, SimAxis
+from firstlight.devices.sim._beamline import SimBeamline
 from firstlight.devices.sim._camera import SimCamera
+from firstlight.devices.sim._chain import BeamlineConfiguration
 from firstlight.devices.sim._counter import Diode, RingCurrent
 from firstlight.devices.sim._published import Board, BufferBoard
 from firstlight.devices.sim._shutter import SimShutter
 from firstlight.devices.sim._trigger import SimTrigger
 from firstlight.model import InvalidInput, RealClock, convert
-from firstlight.simulation import PRESETS, Beam, Detector, Ellipsoid, Imager, Peak, Phantom, Ring
+from firstlight.simulation import PRESETS, Beam, Detector, Ellipsoid, Imager, Machine, Peak, Phantom, Ring
 
 Seconds = Annotated[float, unit("s")]
 Millimetres = Annotated[float, unit("mm")]
@@ -86,9 +88,23 @@ class RingSettings(Configuration):
 
 
 class RingConfiguration(RingSettings):
-    """A counter of the ring's current, mA."""
+    """The storage ring, and a counter of its current, mA."""
 
     name: Name
+    dip: float = Field(default=0.0, ge=0, le=1)
+    """Share of the light that an injection takes away at first."""
+    recovery: Seconds = Field(default=0.02, gt=0)
+    """Time constant after an injection, s."""
+    drift: tuple[float, float] = (0.0, 0.0)
+    """Root mean square of the source's slow movement (x, y), mm."""
+    tilt: tuple[float, float] = (0.0, 0.0)
+    """The same of its direction, mrad."""
+    seed: int = 0
+    """Of the drift's phases."""
+
+    def machine(self) -> Machine:
+        """What it does to the light beside its current."""
+        return Machine(self.dip, self.recovery, self.drift, self.tilt, self.seed)
 
 
 class PeakSettings(Configuration):
@@ -274,7 +290,13 @@ def shutter(config: Mapping[str, Any], surroundings: Surroundings) -> SimShutter
 def ring(config: Mapping[str, Any], surroundings: Surroundings) -> RingCurrent:
     """Build a ``sim.ring``."""
     c = parse(RingConfiguration, config, "sim.ring")
-    return RingCurrent(c.name, c.ring(), clock=surroundings.clock, board=surroundings.board)
+    return RingCurrent(c.name, c.ring(), c.machine(), clock=surroundings.clock, board=surroundings.board)
+
+
+def beamline(config: Mapping[str, Any], surroundings: Surroundings) -> SimBeamline:
+    """Build a ``sim.beamline``."""
+    c = parse(BeamlineConfiguration, config, "sim.beamline")
+    return SimBeamline(c, clock=surroundings.clock, board=surroundings.board)
 
 
 def diode(config: Mapping[str, Any], surroundings: Surroundings) -> Diode:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firstlight.devices._schedule import Schedule
+from firstlight.devices.sim._axis import LATENCY
+from firstlight.devices.sim._beamline import CURRENT, MACHINE, history
 from firstlight.devices.sim._exposure import open_spans
-from firstlight.devices.sim._published import Board
+from firstlight.devices.sim._published import Board, MemoryBoard
 from firstlight.model import Block, ChannelRole, ChannelSpec, Clock, DeviceError, RealClock, TriggerMode, TriggerPlan
 from firstlight.model.motion import positions
-from firstlight.simulation import Peak, Ring, key, key_of, moment_key, poisson
+from firstlight.simulation import History, Machine, Peak, Ring, key, key_of, moment_key, poisson
 
 _NODES = 16
 """Moments at which a diode looks at moving axes within one exposure."""
@@ -40,6 +46,10 @@ class SimCounter(ABC):
     @abstractmethod
     def value(self, start: float, stop: float) -> float:
         """What an exposure from ``start`` to ``stop`` gives."""
+
+    def values(self, starts: NDArray[np.float64], stops: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What several exposures give; those derived may do it faster."""
+        return np.array([self.value(a, b) for a, b in zip(starts.tolist(), stops.tolist(), strict=True)])
 
     def prepare(self, plan: TriggerPlan) -> None:
         """Get ready for a run.
@@ -74,7 +84,7 @@ class SimCounter(ABC):
         if not len(starts):
             return ()
         self._schedule.keep(now)
-        values = np.array([self.value(start, start + self._exposure) for start in starts.tolist()])
+        values = self.values(starts, starts + self._exposure)
         block = Block(self.name, self._collected, values, now)
         self._collected += len(starts)
         return (block,)
@@ -86,17 +96,74 @@ class SimCounter(ABC):
 
 
 class RingCurrent(SimCounter):
-    """The ring's current, mean over the exposure, mA."""
+    """The ring's current, mean over the exposure, mA; and the ring itself, whose beam can be lost and refilled.
+
+    :param machine: what the ring does to the light beside its current.
+    :param board: where beamlines and cameras find the ring.
+    """
 
     def __init__(
-        self, name: str, ring: Ring | None = None, *, clock: Clock | None = None, board: Board | None = None
+        self,
+        name: str,
+        ring: Ring | None = None,
+        machine: Machine | None = None,
+        *,
+        clock: Clock | None = None,
+        board: MemoryBoard | None = None,
     ) -> None:
         super().__init__(name, "mA", clock=clock, board=board)
         self.ring = ring or Ring()
+        self.machine = machine or Machine()
+        self._published = board if board is not None else MemoryBoard()
+        self._published.post_text(name, MACHINE, json.dumps(asdict(self.machine)))
+        self._post(0.0, self.ring)
+
+    @property
+    def current(self) -> float:
+        """Current now, mA."""
+        now = self._clock.now()
+        return self._history(now).mean(now, now)
 
     def value(self, start: float, stop: float) -> float:
         """Mean current, exact."""
-        return self.ring.mean(start, stop)
+        return self._history(start).mean(start, stop)
+
+    def lose_beam(self, after: float = 0.0, refill: float | None = None) -> None:
+        """Dump the beam.
+
+        :param after: seconds from now.
+        :param refill: seconds from the loss until the ring is full again; None leaves it empty.
+        """
+        moment = self._clock.now() + max(after, LATENCY)
+        self._post(moment, Ring(0.0, self.ring.lifetime, math.inf, moment))
+        if refill is not None:
+            self._refill(moment + refill)
+
+    def refill(self, after: float = 0.0) -> None:
+        """Fill the ring and go on with top-up.
+
+        :param after: seconds from now.
+        """
+        self._refill(self._clock.now() + max(after, LATENCY))
+
+    def truth(self) -> dict[str, Any]:
+        """The law of the current, and what disturbs the light."""
+        return {
+            "current": self.ring.current, "current@units": "mA",
+            "lifetime": self.ring.lifetime, "lifetime@units": "s",
+            "interval": self.ring.interval, "interval@units": "s",
+            "dip": self.machine.dip,
+        }  # fmt: skip
+
+    def _refill(self, moment: float) -> None:
+        self._post(moment, replace(self.ring, phase=moment))
+
+    def _post(self, moment: float, ring: Ring) -> None:
+        row = [moment, ring.current, ring.lifetime, ring.interval, ring.phase]
+        self._published.post_values(self.name, CURRENT, np.array([row]))
+
+    def _history(self, since: float) -> History:
+        return history(self._published.values(self.name, CURRENT, since))
 
 
 class Diode(SimCounter):

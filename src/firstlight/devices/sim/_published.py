@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstlight.devices._track import Rows, Track, cut, halted
-from firstlight.model import ChannelRole, ChannelSpec, NotFound
+from firstlight.model import ChannelRole, ChannelSpec, Conflict, NotFound
 from firstlight.model.motion import START, Segments
 
 if TYPE_CHECKING:
@@ -47,24 +47,75 @@ class Board(Protocol):
         :raises NotFound: when no such shutter publishes.
         """
 
+    def unit(self, axis: str) -> str:
+        """Unit of an axis.
+
+        :raises NotFound: when no such axis publishes.
+        """
+
+    def values(self, device: str, part: str, since: float) -> Rows:
+        """Rows (moment, values...) of a device's part from ``since`` on; the first one holds at ``since``.
+
+        :raises NotFound: when nothing of that name is published.
+        """
+
+    def text(self, device: str, part: str) -> str:
+        """A description that a device published once.
+
+        :raises NotFound: when nothing of that name is published.
+        """
+
 
 class MemoryBoard:
     """A board within one process, where its devices publish."""
 
     def __init__(self) -> None:
         self._axes: dict[str, Track] = {}
+        self._units: dict[str, str] = {}
         self._shutters: dict[str, Track] = {}
+        self._values: dict[str, Track] = {}
+        self._texts: dict[str, str] = {}
 
     def post_motion(self, axis: str, rows: Segments, unit: str = "") -> None:
         """Add motion of an axis; the first call introduces it."""
         track = self._axes.get(axis)
         if track is None:
             track = self._axes[axis] = Track(5)
+            self._units[axis] = unit
         track.append(rows)
 
     def post_shutter(self, name: str, moment: float, is_open: bool) -> None:
         """A shutter is in this state from ``moment`` on; the first call introduces it."""
         self._shutters.setdefault(name, Track(2)).append(np.array([[moment, float(is_open)]]))
+
+    def post_values(self, device: str, part: str, rows: Rows) -> None:
+        """Add rows (moment, values...) of a device's part; the first call introduces it."""
+        self._values.setdefault(f"{device}.{part}", Track(rows.shape[1])).append(rows)
+
+    def post_text(self, device: str, part: str, text: str) -> None:
+        """Publish a description of a device, once.
+
+        :raises Conflict: when it is published already.
+        """
+        if f"{device}.{part}" in self._texts:
+            raise Conflict(f"{device}.{part} is published already.")
+        self._texts[f"{device}.{part}"] = text
+
+    def unit(self, axis: str) -> str:
+        """Unit of an axis."""
+        _find(self._axes, axis, "axis")
+        return self._units[axis]
+
+    def values(self, device: str, part: str, since: float) -> Rows:
+        """Rows of a device's part from ``since`` on."""
+        return _find(self._values, f"{device}.{part}", "state").since(since)
+
+    def text(self, device: str, part: str) -> str:
+        """A description that a device published."""
+        text = self._texts.get(f"{device}.{part}")
+        if text is None:
+            raise _unknown(f"{device}.{part}", "description", self._texts)
+        return text
 
     def motion(self, axis: str, since: float) -> Segments:
         """Motion of an axis from ``since`` on."""
@@ -98,10 +149,22 @@ class SharedBoard(MemoryBoard):
         self._log(name, "state", (2,), "").append(np.array([[moment, float(is_open)]]))
         super().post_shutter(name, moment, is_open)
 
+    def post_values(self, device: str, part: str, rows: Rows) -> None:
+        """Add rows of a device's part, for others first."""
+        self._log(device, part, (rows.shape[1],), "").append(rows)
+        super().post_values(device, part, rows)
+
+    def post_text(self, device: str, part: str, text: str) -> None:
+        """Publish a description of a device, once, for others first."""
+        spec = ChannelSpec(f"{device}.{part}", "|u1", source=device, role=ChannelRole.STATUS)
+        self.member.create_log(spec).append(np.frombuffer(text.encode(), dtype=np.uint8))
+        super().post_text(device, part, text)
+
     def _log(self, device: str, part: str, shape: tuple[int, ...], unit: str) -> LogWriter:
-        log = self._logs.get(device)
+        log = self._logs.get(f"{device}.{part}")
         if log is None:
-            log = self._logs[device] = self.member.create_log(state_channel(device, part, shape, unit))
+            spec = state_channel(device, part, shape, unit)
+            log = self._logs[spec.name] = self.member.create_log(spec)
         return log
 
 
@@ -128,7 +191,7 @@ class BufferBoard:
     def motion(self, axis: str, since: float) -> Segments:
         """Motion of an axis from ``since`` on, as the guard's stops leave it."""
         with self._lock:
-            track, stop = self._follower(axis, "motion", 5).refresh()
+            track, stop = self._follower(axis, "motion").refresh()
         rows = track.since(min(since, stop))
         if stop < np.inf:
             rows = halted(rows, stop)
@@ -138,7 +201,7 @@ class BufferBoard:
     def shutter(self, name: str, since: float) -> Rows:
         """States of a shutter from ``since`` on, as the guard's stops leave it."""
         with self._lock:
-            track, stop = self._follower(name, "state", 2).refresh()
+            track, stop = self._follower(name, "state").refresh()
         if since >= stop:
             return np.array([[stop, 0.0]])
         rows = track.since(since)
@@ -146,26 +209,49 @@ class BufferBoard:
             rows = np.concatenate([rows[rows[:, START] < stop], [[stop, 0.0]]])
         return rows
 
-    def _follower(self, device: str, part: str, width: int) -> _Follower:
-        follower = self._followers.get(device)
+    def unit(self, axis: str) -> str:
+        """Unit of an axis."""
+        with self._lock:
+            return self._follower(axis, "motion").unit
+
+    def values(self, device: str, part: str, since: float) -> Rows:
+        """Rows of a device's part from ``since`` on."""
+        with self._lock:
+            track, _ = self._follower(device, part).refresh()
+        return track.since(since)
+
+    def text(self, device: str, part: str) -> str:
+        """A description that a device published."""
+        name = f"{device}.{part}"
+        try:
+            channel = self._run.channel(name)
+        except NotFound as error:
+            known = [n for n in self._run.channels if n.endswith(f".{part}")]
+            raise _unknown(name, "description", known) from error
+        # It was appended at once.
+        return np.asarray(channel.read(0, channel.count)).tobytes().decode()
+
+    def _follower(self, device: str, part: str) -> _Follower:
+        follower = self._followers.get(f"{device}.{part}")
         if follower is None:
             try:
-                follower = self._followers[device] = _Follower(self._run, device, part, width)
+                follower = self._followers[f"{device}.{part}"] = _Follower(self._run, device, part)
             except NotFound as error:
                 known = [n.removesuffix(f".{part}") for n in self._run.channels if n.endswith(f".{part}")]
-                raise _unknown(device, "axis" if part == "motion" else "shutter", known) from error
+                raise _unknown(device, {"motion": "axis", "state": "shutter"}.get(part, part), known) from error
         return follower
 
 
 class _Follower:
     """One device's logs, read from where the last call ended."""
 
-    def __init__(self, run: RunReader, device: str, part: str, width: int) -> None:
+    def __init__(self, run: RunReader, device: str, part: str) -> None:
         self._channel = run.channel(f"{device}.{part}")
+        self.unit = self._channel.spec.unit
         self._run = run
         self._device = device
         self._guards: list[ChannelReader] = []
-        self._track = Track(width)
+        self._track = Track(self._channel.spec.shape[0])
         self._taken = 0
         self._stop = np.inf
 
