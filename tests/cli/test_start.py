@@ -21,6 +21,8 @@ SLOW = {
     "algotom",
     "PIL",
     "xarray",
+    "IPython",
+    "rich",
 }
 EXTRAS = {"fabio", "xarray", "dask", "astra"}
 SLOW_ROOMS = {"numba", "scipy", "h5py", "pint", "scanspec", "finufft", "algotom", "PIL", *EXTRAS}
@@ -50,7 +52,7 @@ def test_help_and_version_import_nothing_slow(argument: str) -> None:
     assert running(argument) & SLOW == set()
 
 
-@pytest.mark.parametrize("command", ["demo", "doctor", "buffer", "show"])
+@pytest.mark.parametrize("command", ["demo", "shell", "run", "doctor", "buffer", "show"])
 def test_the_help_of_a_command_imports_no_room(command: str) -> None:
     # typer itself needs pydantic to explain some kinds of arguments.
     assert running(command, "--help") & (SLOW - {"pydantic"}) == set()

@@ -14,7 +14,20 @@ from benchmarks._registry import BENCHMARKS
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 
-COMMANDS = ("demo", "doctor", "ls", "show", "export", "recover", "compact", "buffer ls", "buffer show", "buffer clean")
+COMMANDS = (
+    "demo",
+    "shell",
+    "run",
+    "doctor",
+    "ls",
+    "show",
+    "export",
+    "recover",
+    "compact",
+    "buffer ls",
+    "buffer show",
+    "buffer clean",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -12,7 +12,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from firstlight.cli import _buffer, _demo, _doctor, _files, _icat, _look
+from firstlight.cli import _buffer, _demo, _doctor, _files, _icat, _look, _shell
 from firstlight.cli._failure import report
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo")(_demo.demo)
+app.command("shell")(_shell.shell)
+app.command("run")(_shell.run)
 app.command("doctor")(_doctor.doctor)
 app.add_typer(_buffer.app, name="buffer")
 app.add_typer(_icat.app, name="icat")

@@ -1,0 +1,58 @@
+"""``firstlight shell`` and ``firstlight run``: a session to type at, or for a script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="[CONFIG|NAME]",
+        help="A configuration file, or the name of a session that runs; the simulated beamline by default.",
+        show_default=False,
+    ),
+]
+Simulated = Annotated[bool, typer.Option("--simulated", help="The simulated beamline, whatever else there is.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Where the files of the simulated beamline go; firstlight-data by default."),
+]
+Log = Annotated[bool, typer.Option("--log/--no-log", help="Keep what is typed in the dataset's electronic log.")]
+
+
+def shell(target: Target = "", simulated: Simulated = False, data: Data = None, log: Log = True) -> None:
+    """Talk to a session: IPython with its devices and the commands of SPEC and BLISS.
+
+    Commands need no brackets: mv rot 10. Type help for all of them, Ctrl-D to leave.
+    """
+    from firstlight.cli._print import say
+    from firstlight.shell import interact, open_session
+
+    wanted = "" if simulated else target
+    say(f"Opening {wanted or 'the simulated beamline'} ...")
+    with open_session(wanted, data) as session:
+        interact(session, log=log)
+        say("Leaving: axes stop, files are closed ...")
+
+
+def run(
+    script: Annotated[Path, typer.Argument(help="A Python script; it finds the session's names.")],
+    target: Target = "",
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARGUMENTS]...", help="What the script finds in sys.argv.")
+    ] = None,
+    simulated: Simulated = False,
+    data: Data = None,
+) -> None:
+    """Run a script with the names of a session: its devices, and the commands of the shell.
+
+    An error ends it with one sentence that names the script's line; axes are at rest then.
+    """
+    from firstlight.shell import open_session, readable, run_script
+
+    readable(script)
+    with open_session("" if simulated else target, data) as session:
+        run_script(session, script, arguments or ())

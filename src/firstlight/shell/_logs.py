@@ -1,0 +1,161 @@
+"""What devices and rooms say while they work: ``debugon debugoff lslog showlog``."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from firstlight.model import InvalidInput, NotFound
+from firstlight.shell._desk import Desk
+from firstlight.shell._face import Word
+from firstlight.shell._words import name_of, nearest
+
+ROOT = "firstlight"
+DEVICES = f"{ROOT}.devices"
+"""Devices log under this name and their own: ``firstlight.devices.rot``."""
+_TAIL = 256 << 10
+"""Bytes of a file that are looked through for its last lines."""
+
+
+class Printing(logging.Handler):
+    """Prints records at the desk; above the bar of a scan that runs."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.desk = desk
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        try:
+            name = record.name.removeprefix(f"{DEVICES}.").removeprefix(f"{ROOT}.")
+            moment = f"{self.format_time(record)} " if record.levelno < logging.WARNING else ""
+            level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+            text = f"{moment}{level}{name}: {record.getMessage()}"
+            self.desk.console.print(
+                text,
+                style="yellow" if record.levelno >= logging.WARNING else "dim",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+        except Exception:  # noqa: BLE001 - as logging asks of its handlers
+            self.handleError(record)
+
+    def format_time(self, record: logging.LogRecord) -> str:
+        """Time of day with milliseconds."""
+        return logging.Formatter("%(asctime)s").formatTime(record, "%H:%M:%S") + f".{int(record.msecs):03d}"
+
+
+def listen(desk: Desk) -> Printing:
+    """Print warnings of all rooms from now on, and what :func:`debugon` asks for."""
+    handler = Printing(desk)
+    logging.getLogger(ROOT).addHandler(handler)
+    return handler
+
+
+def forget(handler: logging.Handler) -> None:
+    """Print no more."""
+    logging.getLogger(ROOT).removeHandler(handler)
+    for name in _loggers():
+        logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+def debugon(desk: Desk, pattern: Word) -> None:
+    """Print everything that matching devices do.
+
+    ::
+
+        debugon rot
+        debugon *
+
+    :param pattern: names of devices, or of rooms such as ``scanning``; ``*`` stands for anything.
+    """
+    names = _wanted(desk, pattern)
+    for name in names:
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    desk.say(f"now printing what {', '.join(map(_short, names))} log")
+
+
+def debugoff(desk: Desk, pattern: Word = "*") -> None:
+    """Print no longer what matching devices do.
+
+    ::
+
+        debugoff
+
+    :param pattern: names of devices or rooms; all by default.
+    """
+    word = name_of(pattern, "pattern")
+    names = [name for name in _loggers() if logging.getLogger(name).level and fnmatchcase(_short(name), word)]
+    if not names:
+        desk.say("Nothing of that kind was printed.")
+        return
+    for name in names:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    desk.say(f"no longer printing what {', '.join(map(_short, names))} log")
+
+
+def lslog(desk: Desk) -> None:
+    """What logs, which of it is printed, and the files of the other processes.
+
+    ::
+
+        lslog
+    """
+    on = [name for name in _loggers() if logging.getLogger(name).level == logging.DEBUG]
+    desk.say(f"printed: {', '.join(map(_short, on)) or 'warnings only'}")
+    desk.say(f"devices: {', '.join(desk.session.devices) or 'none'}")
+    for file in _files(desk).values():
+        desk.say(f"file: {file} ({file.stat().st_size} bytes)")
+
+
+def showlog(desk: Desk, name: str, lines: int = 20) -> None:
+    """The last lines of the log of another process of the session: its saver, its guard, its cameras.
+
+    ::
+
+        showlog saver
+
+    :param name: of the process, see lslog.
+    :param lines: how many.
+    """
+    files = _files(desk)
+    if name not in files:
+        raise NotFound(f"There is no log of {name}.", hint=nearest(name, files, "logs"))
+    if isinstance(lines, bool) or not isinstance(lines, int) or lines < 1:
+        raise InvalidInput(f"{lines!r} is no number of lines.", hint="Write for instance: showlog saver 20.")
+    with files[name].open("rb") as file:
+        file.seek(max(0, files[name].stat().st_size - _TAIL))
+        text = file.read().decode(errors="replace")
+    desk.say("\n".join(deque(text.splitlines(), maxlen=lines)) or f"{name} has logged nothing.")
+
+
+def _wanted(desk: Desk, pattern: Word) -> list[str]:
+    word = name_of(pattern, "pattern")
+    devices = [f"{DEVICES}.{name}" for name in desk.session.devices if fnmatchcase(name, word)]
+    rooms = [name for name in _loggers() if fnmatchcase(_short(name), word) or fnmatchcase(_short(name), f"{word}.*")]
+    found = list(dict.fromkeys([*devices, *rooms]))
+    if not found:
+        known = [*desk.session.devices, *{_short(name).partition(".")[0] for name in _loggers()}]
+        raise NotFound(f"Nothing called {word} logs.", hint=nearest(word, known, "devices"))
+    return found
+
+
+def _loggers() -> list[str]:
+    known = logging.getLogger().manager.loggerDict
+    return sorted(
+        name for name, logger in known.items() if name.startswith(f"{ROOT}.") and isinstance(logger, logging.Logger)
+    )
+
+
+def _short(name: str) -> str:
+    return name.removeprefix(f"{DEVICES}.").removeprefix(f"{ROOT}.")
+
+
+def _files(desk: Desk) -> dict[str, Path]:
+    folder = getattr(desk.session, "logs", None)
+    if folder is None:
+        return {}
+    return {path.stem: path for path in sorted(Path(folder).glob("*.log"))}

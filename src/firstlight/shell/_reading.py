@@ -1,0 +1,57 @@
+"""Asking many devices at once, so that a slow or dead one delays nobody for long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from firstlight.model import DeviceTimeout
+
+_T = TypeVar("_T")
+
+PATIENCE = 3.0
+"""Seconds that a table waits for the slowest device."""
+_WORKERS = 16
+
+
+def read_all(
+    devices: Mapping[str, Any], ask: Callable[[Any], _T], patience: float = PATIENCE
+) -> dict[str, _T | Exception]:
+    """What each device answers, or why it does not; in the order given.
+
+    :param ask: called in other threads.
+    """
+    waiting = deque(devices.items())
+    found: dict[str, _T | Exception] = {}
+    changed = threading.Condition()
+
+    def work() -> None:
+        while True:
+            try:
+                name, device = waiting.popleft()
+            except IndexError:
+                return
+            answer: _T | Exception
+            try:
+                answer = ask(device)
+            except Exception as error:  # noqa: BLE001 - one bad device must not hide the others
+                answer = error
+            with changed:
+                found[name] = answer
+                changed.notify()
+
+    if len(devices) == 1:
+        work()
+    else:
+        for _ in range(min(_WORKERS, len(devices))):
+            threading.Thread(target=work, name="firstlight-reading", daemon=True).start()
+    deadline = time.monotonic() + patience
+    with changed:
+        while len(found) < len(devices) and (left := deadline - time.monotonic()) > 0:
+            changed.wait(left)
+        answers = dict(found)
+    late = {name: DeviceTimeout(name, f"does not answer within {patience:g} s.") for name in devices}
+    return {name: answers.get(name, late[name]) for name in devices}

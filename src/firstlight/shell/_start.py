@@ -1,0 +1,30 @@
+"""Which session a shell works with: a configuration file's, one that runs already, or the simulated beamline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from firstlight.model import NotFound
+
+SUFFIXES = (".yml", ".yaml")
+
+
+def open_session(target: str = "", data: Path | None = None) -> Any:
+    """The session that a word of the command line means.
+
+    :param target: a configuration file or folder, the name of a session that runs, or nothing for the simulation.
+    :param data: where the simulation's files go.
+    :raises FirstlightError: when it can not be opened.
+    """
+    from importlib import import_module
+
+    room: Any = import_module("firstlight.session")
+    if not target:
+        return room.simulated(data or Path("firstlight-data"))
+    path = Path(target).expanduser()
+    if path.exists():
+        return room.load(path)
+    if path.suffix in SUFFIXES or "/" in target:
+        raise NotFound(f"There is no configuration {target}.", hint="Check the path; firstlight config new makes one.")
+    return room.connect(target)
