@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstlight.devices import Calibration, Mca, Spectra, SpectrumRegion
-from firstlight.model import CounterDriver, DeviceError, FakeClock, InvalidInput, NotFound, TriggerMode, TriggerPlan
+from firstlight.model import (
+    Block,
+    CounterDriver,
+    DeviceError,
+    FakeClock,
+    InvalidInput,
+    NotFound,
+    TriggerMode,
+    TriggerPlan,
+)
 
 BINS = 100
 
@@ -57,6 +67,12 @@ def plan(mode: TriggerMode = TriggerMode.SOFTWARE) -> TriggerPlan:
     return TriggerPlan(mode=mode, points=3, exposure=0.1, period=0.1)
 
 
+def collect(mca: Mca) -> dict[str, Block]:
+    blocks = mca.collect()
+    assert not isinstance(blocks, Awaitable)
+    return {block.channel: block for block in blocks}
+
+
 def names(mca: Mca) -> list[str]:
     return [spec.name.removeprefix("mca:") for spec in mca.channels]
 
@@ -85,9 +101,9 @@ def test_several_elements_have_their_own_channels_and_a_sum() -> None:
     assert names(mca) == ["spectrum", "low", *elements[0], *elements[1]]
     mca.prepare(plan(TriggerMode.TIME))
     mca.pending = [0, 1]
-    first = {block.channel: block for block in mca.collect()}
+    first = collect(mca)
     mca.pending = [2]
-    second = {block.channel: block for block in mca.collect()}
+    second = collect(mca)
     assert list(first) == [spec.name for spec in mca.channels]
     assert first["mca:low"].values.tolist() == [3 + 30, 6 + 60]  # type: ignore[union-attr]
     assert first["mca:det1_low"].values.tolist() == [30, 60]  # type: ignore[union-attr]
@@ -100,7 +116,7 @@ def test_blocks_have_the_types_that_were_announced() -> None:
     mca = Ramp(elements=2, rois={"low": (0, 2)})
     mca.prepare(plan(TriggerMode.TIME))
     mca.pending = [0, 1]
-    for block, spec in zip(mca.collect(), mca.channels, strict=True):
+    for block, spec in zip(collect(mca).values(), mca.channels, strict=True):
         assert isinstance(block.values, np.ndarray)
         assert block.values.dtype == np.dtype(spec.dtype)
         assert block.values.shape == (2, *spec.shape)
@@ -118,7 +134,7 @@ def test_a_point_that_the_hardware_lost_does_not_read_as_zero() -> None:
     mca = Ramp(rois={"low": (0, 2)})
     mca.prepare(plan(TriggerMode.TIME))
     mca.pending, mca.lost = [0, 1, 2], {1}
-    blocks = {block.channel: np.asarray(block.values) for block in mca.collect()}
+    blocks = {name: np.asarray(block.values) for name, block in collect(mca).items()}
     assert blocks["mca:low"].tolist() == [3, -1, 9]
     assert blocks["mca:spectrum"][1].tolist() == [2**32 - 1] * BINS
     assert np.isnan(blocks["mca:live_time"]).tolist() == [False, True, False]

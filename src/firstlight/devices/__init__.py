@@ -1,7 +1,9 @@
 """Drivers behind the protocols of ``model``, and what every axis has in common."""
 
+from firstlight.devices._attribute import AttributeCounter, SoftCounterConfiguration
 from firstlight.devices._axis import Axis
 from firstlight.devices._configuration import Configuration, Quantity, unit
+from firstlight.devices._integrating import IntegratingCounter
 from firstlight.devices._kind import Kind, PlugIn
 from firstlight.devices._mca import Mca, Spectra
 from firstlight.devices._paced import PacedSource
@@ -17,6 +19,7 @@ from firstlight.devices._registry import (
     kinds,
     plugins,
 )
+from firstlight.devices._sampling import SamplingCounter, SamplingMode
 from firstlight.devices._soft import SoftAxis, SoftCounter
 from firstlight.devices._spectrum import Calibration, SpectrumRegion
 from firstlight.devices._surroundings import Surroundings
@@ -24,18 +27,23 @@ from firstlight.devices._surroundings import Surroundings
 __all__ = [
     "DEVICES",
     "SOURCES",
+    "AttributeCounter",
     "Axis",
     "Calibration",
     "Configuration",
     "Device",
+    "IntegratingCounter",
     "Kind",
     "Mca",
     "PacedSource",
     "PlugIn",
     "Quantity",
     "Regions",
+    "SamplingCounter",
+    "SamplingMode",
     "SoftAxis",
     "SoftCounter",
+    "SoftCounterConfiguration",
     "Spectra",
     "SpectrumRegion",
     "Surroundings",

@@ -203,11 +203,15 @@ class Mca(ABC):
         spectra = self.spectra()
         return self._awaited(spectra) if inspect.isawaitable(spectra) else self._point(spectra)
 
-    def collect(self) -> Sequence[Block]:
+    def collect(self) -> Sequence[Block] | Awaitable[Sequence[Block]]:
         """The points acquired since the last call."""
         spectra = self.spectra()
-        if inspect.isawaitable(spectra):
-            raise DeviceError(self.name, "cannot be asked for blocks: its driver waits for spectra.")
+        return self._blocks_of(spectra) if inspect.isawaitable(spectra) else self._blocks(spectra)
+
+    async def _blocks_of(self, spectra: Awaitable[Spectra]) -> Sequence[Block]:
+        return self._blocks(await spectra)
+
+    def _blocks(self, spectra: Spectra) -> Sequence[Block]:
         if not len(spectra):
             return ()
         first, self._collected = self._collected, self._collected + len(spectra)

@@ -23,6 +23,10 @@ DEVICES: dict[str, tuple[str, str]] = {
     "sim.beamline": ("firstlight.devices.sim._build:beamline", "firstlight.devices.sim._chain:BeamlineConfiguration"),
     "sim.diode": ("firstlight.devices.sim._build:diode", "firstlight.devices.sim._build:DiodeConfiguration"),
     "sim.trigger": ("firstlight.devices.sim._build:trigger", "firstlight.devices.sim._build:TriggerConfiguration"),
+    "soft.counter": (
+        "firstlight.devices._attribute:soft_counter",
+        "firstlight.devices._attribute:SoftCounterConfiguration",
+    ),
 }
 """Kinds of devices that live in the session: their builder and the type of their configuration."""
 

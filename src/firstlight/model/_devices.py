@@ -88,7 +88,7 @@ class CounterDriver(Protocol):
     def read(self) -> Sequence[Any] | Awaitable[Sequence[Any]]:
         """Software: one value per channel of the point started last, called when its exposure is over."""
 
-    def collect(self) -> Sequence[Block]:
+    def collect(self) -> Sequence[Block] | Awaitable[Sequence[Block]]:
         """Time, position: the points acquired since the last call, one block a channel; empty when none."""
 
     def stop(self) -> MaybeAwaitable:
