@@ -20,6 +20,7 @@ class Selected:
         self._wanted = [index for index, spec in enumerate(counter.channels) if spec.name not in off]
         self.name = counter.name
         self.channels: Sequence[ChannelSpec] = tuple(counter.channels[index] for index in self._wanted)
+        self._names = frozenset(spec.name for spec in self.channels)
         self.modes = counter.modes
         self.blocking = bool(getattr(counter, "blocking", False))
 
@@ -41,10 +42,10 @@ class Selected:
             return self._later(values)
         return [values[index] for index in self._wanted]
 
-    def collect(self) -> Sequence[Block]:
+    def collect(self) -> Sequence[Block] | Awaitable[Sequence[Block]]:
         """The blocks of the wanted channels."""
         blocks = self._counter.collect()
-        return [blocks[index] for index in self._wanted] if blocks else blocks
+        return self._collected(blocks) if inspect.isawaitable(blocks) else self._of(blocks)
 
     def stop(self) -> Awaitable[None] | None:
         """End of the run."""
@@ -53,3 +54,9 @@ class Selected:
     async def _later(self, values: Awaitable[Sequence[Any]]) -> Sequence[Any]:
         given = await values
         return [given[index] for index in self._wanted]
+
+    async def _collected(self, blocks: Awaitable[Sequence[Block]]) -> Sequence[Block]:
+        return self._of(await blocks)
+
+    def _of(self, blocks: Sequence[Block]) -> Sequence[Block]:
+        return [block for block in blocks if block.channel in self._names]
