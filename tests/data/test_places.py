@@ -52,7 +52,7 @@ class Scene:
         policy = DataPolicy("id00", Roots.under(self.data))
         dataset = policy.experiment("hc1234", "20251113").dataset("tooth", "0001")
         info = make_info(
-            saving=dataset.saving() if self.saved else None,
+            saving=dataset.saving(frames_per_file=4) if self.saved else None,
             positioners={"rot": Quantity(value=1.5, unit="deg")},
             parameters={"start": 0, "stop": 180},
         )
@@ -241,6 +241,26 @@ def same(found: Any, expected: Any) -> None:
     assert np.asarray(found).dtype == np.asarray(expected).dtype
     assert np.shape(found) == np.shape(expected)
     assert type(found) is type(expected)
+
+
+@pytest.mark.parametrize("place", ["live file", "closed file", "compacted file"])
+def test_where_items_are_stored_is_told_also_while_they_are_written(
+    place: str, scene: Callable[..., Scene], tmp_path: Path
+) -> None:
+    h5py = pytest.importorskip("h5py")
+    with opened(place, scene, tmp_path / "none") as run:
+        for spec in SPECS:
+            pieces = run[spec.name].stored()
+            if spec.kind is ChannelKind.RAGGED:
+                assert pieces == ()
+                continue
+            parts = []
+            for piece in pieces:
+                with h5py.File(piece.file, "r", locking=False) as file:
+                    parts.append(file[piece.dataset][piece.first : piece.first + piece.count])
+            assert len(parts) == (3 if spec.kind is ChannelKind.RING else 1)
+            same(np.concatenate(parts), items_of(spec, COUNT))
+        assert [piece.count for piece in run["cam"].stored(6)] == [4, 2]
 
 
 def test_reading_gives_identical_arrays_everywhere(anywhere: Run) -> None:

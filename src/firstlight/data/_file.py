@@ -269,14 +269,30 @@ def _pieces(dataset: Any, folder: Path) -> Iterator[Stored]:
     """What a virtual dataset over whole items consists of, in the order of its items."""
     found = []
     for source in dataset.virtual_sources():
-        low, high = source.vspace.get_select_bounds()
+        low, count = _rows(source.vspace, dataset.shape[0])
         file = Path(dataset.file.filename) if source.file_name == "." else folder / source.file_name
-        first = 0 if source.src_space.get_select_type() == 3 else int(source.src_space.get_select_bounds()[0][0])
-        count = int(high[0] - low[0] + 1)
-        found.append((int(low[0]), Stored(file.absolute(), source.dset_name, first, count)))
+        first = _rows(source.src_space, 0)[0]
+        found.append((low, Stored(file.absolute(), source.dset_name, first, count)))
     at = 0
     for low, piece in sorted(found, key=lambda f: f[0]):
         if low != at:
             return  # a hole: items that no file holds
         at += piece.count
         yield piece
+
+
+def _rows(space: Any, length: int) -> tuple[int, int]:
+    """First of the selected rows, and their number.
+
+    :param length: of all, for a selection of everything, and of the file that still grows, which has no end.
+    """
+    import h5py
+
+    if space.get_select_type() == h5py.h5s.SEL_ALL:
+        return 0, length
+    if space.is_regular_hyperslab():
+        start, _, count, _ = space.get_regular_hyperslab()
+        if count[0] == h5py.h5s.UNLIMITED:
+            return int(start[0]), length - int(start[0])
+    low, high = space.get_select_bounds()
+    return int(low[0]), int(high[0] - low[0] + 1)
