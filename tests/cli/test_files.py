@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +18,18 @@ import numpy as np
 import pytest
 
 from firstlight.buffer import Buffer
-from firstlight.model import ChannelRole, ChannelSpec, EndReason, PlotHint, RunEnd, RunInfo
-from firstlight.storage import DataPolicy, DatasetFolder, Roots, recover, write_dataset_links
+from firstlight.model import ChannelKind, ChannelRole, ChannelSpec, EndReason, PlotHint, RunEnd, RunInfo
+from firstlight.storage import (
+    DataPolicy,
+    DatasetFolder,
+    Roots,
+    RunSaver,
+    SaverOptions,
+    open_scan,
+    recover,
+    write_dataset_links,
+)
+from firstlight.storage._runsaver import Interrupted
 
 Main = Callable[..., int]
 Refused = Callable[..., str]
@@ -193,6 +207,91 @@ def test_recover_makes_links_anew(main: Main, capsys: Capture, saved: DatasetFol
     assert "of links below" in capsys.readouterr().out
     with h5py.File(saved.file) as file:
         assert sorted(file) == ["1.1", "2.1"]
+
+
+def save_until_told(saver: RunSaver) -> None:
+    with contextlib.suppress(Interrupted):
+        saver.save()
+
+
+def left_on_disk(buffer: Buffer, dataset: DatasetFolder, age: float = 3600.0) -> Path:
+    """What a machine that stopped leaves of a run: its file without an end, and journals, but no buffer."""
+    info = RunInfo(name="ct", title="ct 1", start_epoch=1.7e9, saving=dataset.saving())
+    stopping = threading.Event()
+    with buffer.create_run(info, readers=["saver"]) as run:
+        run.create_log(ChannelSpec("diode", source="diode")).append(np.arange(5.0))
+        cam = ChannelSpec("cam", "<u2", (4, 6), kind=ChannelKind.RING, role=ChannelRole.FRAME)
+        run.create_ring(cam, 8).append(np.ones((5, 4, 6), "<u2"))
+        run.running()
+        saver = RunSaver(buffer, buffer.run(run.key), SaverOptions(flush=0.01), stopping=stopping)
+        thread = threading.Thread(target=save_until_told, args=(saver,))
+        thread.start()
+        assert buffer.run(run.key).wait(lambda: dataset.scan_file(1).exists() and saver.frames == 5, 20)
+        with open_scan(dataset.scan_file(1)) as scan:
+            assert scan.wait(lambda: len(scan.names()) == 2 and all(c.count == 5 for c in scan.channels.values()), 20)
+        stopping.set()
+        thread.join()
+    buffer.remove(run.key, force=True)
+    for path in (dataset.scan_folder(1), *dataset.scan_folder(1).iterdir()):
+        os.utime(path, (time.time() - age,) * 2)
+    return dataset.scan_file(1)
+
+
+def test_recover_puts_in_order_what_no_buffer_knows(
+    main: Main, capsys: Capture, buffer: Buffer, dataset: DatasetFolder
+) -> None:
+    file = left_on_disk(buffer, dataset)
+    assert main("recover") == 0
+    assert "rescued" not in capsys.readouterr().out  # nobody said where to look
+    folder = str(dataset.experiment.root)
+    assert main("recover", folder) == 0
+    assert f"rescued: scan0001 -> {file} (2 channels of up to 5 items)" in capsys.readouterr().out
+    with open_scan(file) as scan:
+        assert scan.end is not None
+        assert scan.end.reason is EndReason.LOST
+        assert len(scan.channels["cam"].read(0, 5)) == 5
+    assert main("recover", folder, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["runs"] == []
+
+
+def test_recover_leaves_a_file_alone_that_changed_just_now(
+    main: Main, capsys: Capture, buffer: Buffer, dataset: DatasetFolder
+) -> None:
+    left_on_disk(buffer, dataset, age=0.0)
+    assert main("recover", str(dataset.experiment.root), "--json") == 0
+    (one,) = json.loads(capsys.readouterr().out)["runs"]
+    assert (one["outcome"], "try again" in one["message"]) == ("busy", True)
+
+
+def test_recover_of_a_folder_leaves_to_the_buffer_what_it_holds(
+    main: Main, capsys: Capture, buffer: Buffer, dataset: DatasetFolder
+) -> None:
+    """A living session's run is no leftover, even when nobody writes its file at this moment."""
+    info = RunInfo(name="ct", title="ct 1", start_epoch=1.7e9, saving=dataset.saving())
+    with buffer.create_run(info, readers=["saver"]) as run:
+        run.create_log(ChannelSpec("diode")).append(np.arange(5.0))
+        run.running()
+        stopping = threading.Event()
+        stopping.set()
+        save_until_told(RunSaver(buffer, buffer.run(run.key), SaverOptions(), stopping=stopping))
+        assert dataset.scan_file(1).exists()
+        for path in (dataset.scan_folder(1), dataset.scan_file(1)):
+            os.utime(path, (1e9, 1e9))
+        assert main("recover", str(dataset.experiment.root), "--json") == 0
+        (one,) = json.loads(capsys.readouterr().out)["runs"]
+        assert (one["key"], one["outcome"]) == (run.key, "busy")
+
+
+def test_recover_leaves_unfinished_files_of_others_alone(main: Main, capsys: Capture, dataset: DatasetFolder) -> None:
+    dataset.scan_folder(1).mkdir(parents=True)
+    with h5py.File(dataset.scan_file(1), "w") as file:
+        file["1.1/writer/status"] = "RUNNING"
+        file["1.1/measurement/diode"] = np.arange(3.0)
+    os.utime(dataset.scan_file(1), (1e9, 1e9))
+    before = dataset.scan_file(1).read_bytes()
+    assert main("recover", str(dataset.experiment.root), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["runs"] == []
+    assert dataset.scan_file(1).read_bytes() == before
 
 
 @pytest.mark.parametrize("what", ["folder", "file"])

@@ -51,13 +51,16 @@ def export(
 def recover(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="Also make the links of datasets, samples and sessions below this folder anew."),
+        typer.Argument(
+            help="Below this folder, also bring runs into order that the machine's stop left unfinished, and make the "
+            "links of datasets, samples and sessions anew."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
     """Save what is left in the buffer when a session or the saver died. Safe at any time, and twice."""
     from firstlight.model import NotFound
-    from firstlight.storage import Recovered, rebuild_masters
+    from firstlight.storage import Recovered, rebuild_masters, recover_files
     from firstlight.storage import recover as save
 
     if folder is not None and not folder.is_dir():
@@ -69,15 +72,17 @@ def recover(
 
     buffer = open_existing()
     runs = save(buffer, progress=report) if buffer is not None else []
+    nothing = not runs
     written = []
     if folder is not None:
+        runs += recover_files(folder.resolve(), buffer, progress=report)
         for raw in sorted(p for p in (folder.resolve(), *folder.resolve().rglob("RAW_DATA")) if p.name == "RAW_DATA"):
             written += rebuild_masters(raw)
     failed = [one for one in runs if one.outcome == "failed"]
     if json:
         as_json({"runs": [asdict(one) for one in runs], "links": [str(path) for path in written]})
     else:
-        if not runs:
+        if nothing:
             say("Nothing was left in the buffer: every run is in its file.")
         if folder is not None:
             say(f"{plural(len(written), 'file')} of links below {folder} written anew.")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from firstlight.storage._hdf5 import open_hdf5
     from firstlight.storage._icat import IcatRecord, describe_record, icat_record, write_icat
     from firstlight.storage._links import rebuild_masters, write_dataset_links, write_masters
-    from firstlight.storage._recover import Recovered, recover
+    from firstlight.storage._recover import Recovered, recover, recover_files
     from firstlight.storage._references import reference_spec, references
     from firstlight.storage._rescue import Rescued, rescue, unfinished
     from firstlight.storage._runsaver import RunSaver
@@ -43,6 +43,7 @@ _HOMES = {
     "write_masters": "_links",
     "Recovered": "_recover",
     "recover": "_recover",
+    "recover_files": "_recover",
     "reference_spec": "_references",
     "references": "_references",
     "Rescued": "_rescue",
@@ -99,6 +100,7 @@ __all__ = [
     "read_report",
     "rebuild_masters",
     "recover",
+    "recover_files",
     "reference_spec",
     "references",
     "require_space",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +13,12 @@ from firstlight.model import Conflict, FirstlightError, NotFound, RunState
 from firstlight.storage._links import write_dataset_links, write_masters
 from firstlight.storage._options import SaverOptions
 from firstlight.storage._report import write_report
+from firstlight.storage._rescue import rescue, unfinished
 from firstlight.storage._runsaver import READER, RunSaver
 from firstlight.storage._space import full
+
+SETTLED = 30.0
+"""Seconds after which a file that nobody locks is taken for left: a saver flushes every half second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +28,8 @@ class Recovered:
     :param key: of the run.
     :param title: of the run.
     :param file: where it is saved.
-    :param outcome: ``saved``, ``busy`` (its session or a saver is alive and will save it) or ``failed``.
+    :param outcome: ``saved``, ``rescued`` (put in order from what its files held), ``busy`` (its session or a saver is
+        alive and will save it) or ``failed``.
     :param message: why it is busy or failed.
     """
 
@@ -54,6 +61,57 @@ def recover(
         if result is not None:
             found.append(result)
             progress(result)
+    return found
+
+
+def recover_files(
+    folder: Path, buffer: Buffer | None, progress: Callable[[Recovered], None] = lambda _: None
+) -> list[Recovered]:
+    """Bring runs into order that were being written when the machine stopped, so that no buffer knows them any more.
+
+    What had reached the disk makes a complete file; its end is ``LOST``. Runs that this buffer holds are left to
+    :func:`recover`, and files that changed just now to whoever may write them on another machine.
+
+    :param folder: anywhere above the runs.
+    :param progress: called with each run when it is done.
+    """
+    held = _files(buffer) if buffer is not None else set()
+    found = []
+    for place in unfinished(folder):
+        file = place / f"{place.name}.h5"
+        if file.resolve() in held:
+            continue
+        found.append(_rescued(place, file))
+        progress(found[-1])
+    return found
+
+
+def _rescued(place: Path, file: Path) -> Recovered:
+    described = ("", file.stem, str(file))
+    age = time.time() - max(path.stat().st_mtime for path in (place, *place.iterdir()))
+    if age < SETTLED:
+        return Recovered(*described, "busy", f"It changed {max(0.0, age):.0f} s ago; try again in a minute.")
+    try:
+        counts = rescue(place).counts
+    except Conflict as error:
+        return Recovered(*described, "busy", error.message)
+    except FirstlightError as error:
+        return Recovered(*described, "failed", str(error))
+    except OSError as error:
+        return Recovered(*described, "failed", str(full(file, error)))
+    most = max(counts.values(), default=0)
+    return Recovered(*described, "rescued", f"{len(counts)} channels of up to {most} items")
+
+
+def _files(buffer: Buffer) -> set[Path]:
+    """Files of the runs that a buffer holds and that are not complete."""
+    found = set()
+    for entry in buffer.runs():
+        if entry.saved:
+            with contextlib.suppress(NotFound):
+                run = buffer.run(entry.key)
+                if run.state is not RunState.CLOSED and run.info.saving is not None:
+                    found.add(Path(run.info.saving.file).resolve())
     return found
 
 

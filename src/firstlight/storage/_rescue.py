@@ -39,7 +39,7 @@ class Rescued:
 
 
 def unfinished(folder: Path) -> list[Path]:
-    """Folders of runs, anywhere below ``folder``, that hold journals or a file without an end."""
+    """Folders of runs, anywhere below ``folder``, that hold journals or a file of ours without an end."""
     found = {path.parent for path in folder.rglob("scan*/*.journal")}
     for path in folder.rglob("scan*/scan*.h5"):
         if path.stem == path.parent.name and path.parent not in found and not _complete(path):
@@ -145,7 +145,8 @@ def _complete(file: Path) -> bool:
     if scan is None:
         return False
     with contextlib.closing(scan):
-        return scan.finished
+        # What other programs have not finished is theirs.
+        return scan.finished or not scan.key
 
 
 def _counts(scan: ScanFile) -> dict[str, int]:
