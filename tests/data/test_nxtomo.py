@@ -355,7 +355,7 @@ def test_what_is_no_tomography_says_why(room: Room, tmp_path: Path) -> None:
 
 @pytest.fixture
 def exported(room: Room, tmp_path: Path) -> Path:
-    return export_nxtomo(sequence(room), tmp_path / "tooth.nx", distance=0.03).path
+    return export_nxtomo(sequence(room), tmp_path / "tooth.nx", distance=0.03, source_distance="145 m").path
 
 
 @pytest.mark.parametrize("frames", ["link", "copy"])
@@ -386,6 +386,7 @@ def test_nxtomo_reads_it(exported: Path) -> None:
     np.testing.assert_array_equal(found.instrument.detector.data, np.concatenate([p.frames for p in parts()]))
     assert found.instrument.beam.incident_energy.to("keV").magnitude == 22.5
     assert found.instrument.detector.distance.to("m").magnitude == pytest.approx(0.03)
+    assert found.instrument.source.distance.to("m").magnitude == pytest.approx(-145.0)
     assert found.sample.name == "tooth"
     np.testing.assert_allclose(found.sample.x_translation.to("mm").magnitude[3:5], 12)
     np.testing.assert_allclose(found.control.data.to("mA").magnitude[0], 198)

@@ -8,13 +8,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from firstlight.buffer import Buffer, RunReader
 from firstlight.detectors import Camera
 from firstlight.devices import Axis
-from firstlight.devices.sim import SharedBoard, SimAxis, SimShutter
+from firstlight.devices.sim import RingCurrent, SharedBoard, SimAxis, SimShutter
 from firstlight.model import RunInfo, RunState
 from firstlight.process import ProcessSpec, Supervisor
 from firstlight.scanning import Devices, Engine, tomo
@@ -23,7 +24,7 @@ from firstlight.storage import DataPolicy, Roots
 METADATA = {
     "sample": {"name": "tooth"},
     "technique": {
-        "scan": {"energy": 20.0, "energy@units": "keV", "name": "tooth_a", "sample_detector_distance": 50.0},
+        "scan": {"name": "tooth_a"},
         "optic": {"sample_pixel_size": 10.0, "sample_pixel_size@units": "um"},
     },
 }
@@ -48,12 +49,13 @@ def dataset_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with Supervisor("nxtomo", folder / "logs") as supervisor:
         supervisor.spawn(ProcessSpec("saver", "firstlight.storage._saver:main", {"buffer": str(root)})).wait_ready(30)
         cam = Camera.spawn(supervisor, "cam", source, root)
-        devices = Devices.of([turn, out, shutter, cam])
+        devices = Devices.of([turn, out, shutter, cam, RingCurrent("ring")])
         with Engine(buffer, devices, saving=lambda what: dataset.saving()) as engine:
             outcome = engine.run(
                 tomo(
-                    "turntable", 0, 180, 40, 0.01, "cam", darks=3, flats=4, flat_axis="sy", flat_position=1.0,
-                    returns=True, metadata=METADATA,
+                    "turntable", 0, 180, 40, 0.01, "cam", "ring", darks=3, flats=4, flat_axis="sy", flat_position=1.0,
+                    returns=True, metadata=METADATA, energy="20000 eV", sample_detector_distance="5 cm",
+                    source_sample_distance="145 m",
                 )
             )  # fmt: skip
             for part in (*outcome.parts, outcome):
@@ -93,6 +95,10 @@ def test_nxtomomill_finds_every_part(dataset_file: Path, tmp_path: Path) -> None
     np.testing.assert_allclose(angles[47:50], [180, 90, 0], atol=1e-6)
     assert found.instrument.beam.incident_energy.to("keV").magnitude == pytest.approx(20.0)
     assert found.instrument.detector.distance.to("mm").magnitude == pytest.approx(50.0)
+    assert found.instrument.source.distance.to("m").magnitude == pytest.approx(-145.0)
+    with h5py.File(dataset_file, "r") as data:
+        currents = np.concatenate([data[f"{n}.1/instrument/ring/data"][:] for n in range(2, 7)])
+    np.testing.assert_allclose(found.control.data.to("mA").magnitude, currents, rtol=1e-5)
     assert found.instrument.detector.count_time.to("s").magnitude == pytest.approx([0.01] * 54)
     assert found.sample.x_pixel_size.to("um").magnitude == pytest.approx(10.0)
     assert found.sample.name == "tooth"

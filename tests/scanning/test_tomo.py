@@ -124,3 +124,31 @@ def test_an_aborted_sequence_ends_its_part_and_comes_home(beamline: Beamline) ->
     for made in beamline.store.runs:
         assert made.state is RunState.STOPPED
         sealed_and_whole(made)
+
+
+def test_energy_and_distances_are_stored_where_others_look_for_them() -> None:
+    scan = full(energy="25000 eV", sample_detector_distance="5 cm", source_sample_distance="145 m").metadata
+    technique = scan["technique"]["scan"]
+    assert technique["energy"] == pytest.approx(25.0)
+    assert technique["sample_detector_distance"] == pytest.approx(50.0)
+    assert technique["source_sample_distance"] == pytest.approx(145_000.0)
+    assert [technique[f"{name}@units"] for name in ("energy", "source_sample_distance")] == ["keV", "mm"]
+    assert full(energy=25).metadata["technique"]["scan"]["energy"] == 25.0
+    assert "energy" not in full().metadata["technique"]["scan"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"energy": 0}, "energy: 0 is not above 0"),
+        ({"energy": "5 mm"}, "energy: '5 mm' is not a quantity in keV"),
+        ({"energy": float("nan")}, "energy: nan is not a finite number"),
+        ({"sample_detector_distance": 50}, "sample_detector_distance: 50 has no unit"),
+        ({"sample_detector_distance": "50"}, "sample_detector_distance: '50' has no unit"),
+        ({"source_sample_distance": "-3 m"}, "source_sample_distance: '-3 m' is not above 0"),
+    ],
+)
+def test_a_setup_that_can_not_be_meant_is_refused(given: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message) as caught:
+        full(**given)
+    assert "keV" in caught.value.hint or "mm" in caught.value.hint or "finite" in caught.value.hint

@@ -85,6 +85,23 @@ def test_what_was_measured_is_linked_flat_in_measurement(
             assert entry["measurement"][name] == entry[path], name
 
 
+@pytest.mark.parametrize(
+    ("name", "unit", "found"), [("ring", "mA", True), ("srcurrent", "A", True), ("ring", "count", False)]
+)
+def test_the_current_of_the_ring_is_where_bliss_has_it(
+    buffer: Buffer, dataset: DatasetFolder, producer: Make, name: str, unit: str, found: bool
+) -> None:
+    run = producer(devices={"machine": {"mode": "uniform"}})
+    run.run.create_log(ChannelSpec(name, unit=unit, role=ChannelRole.COUNTER)).append(np.array([199.5, 199.4]))
+    run.run.running()
+    with entry_of(buffer, dataset, run) as entry:
+        assert ("current" in entry["instrument/machine"]) is found
+        assert text(entry["instrument/machine/mode"]) == "uniform"
+        if found:
+            assert entry["instrument/machine/current"] == entry[f"instrument/{name}/data"]
+            assert entry["instrument/machine/current"].attrs["units"] == unit
+
+
 def test_positions_at_start_and_end_are_kept_and_a_moving_axis_is_its_data(
     buffer: Buffer, dataset: DatasetFolder, filled: Producer
 ) -> None:

@@ -45,6 +45,7 @@ def export_nxtomo(
     monitor: str = "",
     energy: float | str | None = None,
     distance: float | str | None = None,
+    source_distance: float | str | None = None,
     pixel_size: float | str | None = None,
     field_of_view: Literal["", "Full", "Half"] = "",
 ) -> Exported:
@@ -66,6 +67,7 @@ def export_nxtomo(
     :param monitor: channel with the ring current, or another measure of the intensity.
     :param energy: of the photons; a number is in keV.
     :param distance: from sample to detector; a number is in metres.
+    :param source_distance: from source to sample; a number is in metres.
     :param pixel_size: effective, at the sample; a number is in metres.
     :param field_of_view: ``Half`` when a 360 degree scan has its axis near the side of the frames.
     :raises InvalidInput: when runs can not be put together.
@@ -73,7 +75,7 @@ def export_nxtomo(
     :raises Conflict: when the file exists, or ``link`` is asked for frames that are not in files.
     """
     found = gather(runs, camera=camera, rotation=rotation)
-    facts = _Facts.of(found, energy, distance, pixel_size, field_of_view)
+    facts = _Facts.of(found, energy, distance, source_distance, pixel_size, field_of_view)
     moved = {name: found.positions(axis, "m") for name, axis in (("x", x), ("y", y), ("z", z)) if axis}
     moved = {**{n: found.positions(a, "m") for n, a in found.translations().items()}, **moved}
     intensity = found.monitor(monitor)
@@ -93,7 +95,9 @@ class _Facts:
     energy: float | None
     """keV."""
     distance: float | None
-    """m."""
+    """From sample to detector, m."""
+    source_distance: float | None
+    """From source to sample, m."""
     pixel: tuple[float, float] | None
     """(vertical, horizontal), m, at the sample."""
     detector_pixel: tuple[float, float] | None
@@ -106,6 +110,7 @@ class _Facts:
         found: Tomography,
         energy: float | str | None,
         distance: float | str | None,
+        source_distance: float | str | None,
         pixel_size: float | str | None,
         field_of_view: str,
     ) -> _Facts:
@@ -118,6 +123,7 @@ class _Facts:
         return cls(
             energy=convert(energy, "keV") if energy is not None else found.energy(),
             distance=convert(distance, "m") if distance is not None else found.distance(),
+            source_distance=(convert(source_distance, "m") if source_distance is not None else found.source_distance()),
             pixel=pixel,
             detector_pixel=known or pixel,
             field_of_view=field_of_view or found.field_of_view(),
@@ -151,6 +157,9 @@ def _write(
         source = _group(instrument, "source", "NXsource")
         source["probe"] = "x-ray"
         source["type"] = "Synchrotron X-ray Source"
+        if facts.source_distance is not None:
+            # The sample is at 0, the beam goes to higher numbers.
+            _quantity(source, "distance", -abs(facts.source_distance), "m")
         if facts.energy is not None:
             beam = _group(instrument, "beam", "NXbeam")
             _quantity(beam, "incident_energy", facts.energy, "keV")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstlight.data._source import Stored, nearest
-from firstlight.model import STATUS_MISSING, ChannelRole, InvalidInput, NotFound, convert
+from firstlight.model import RING_CURRENTS, STATUS_MISSING, ChannelRole, InvalidInput, NotFound, convert
 
 if TYPE_CHECKING:
     from firstlight.data._run import Run
@@ -23,7 +23,6 @@ PROJECTION, FLAT, DARK, INVALID, ALIGNMENT = 0, 1, 2, 3, -1
 """Image keys of NXtomo, and the one for projections that are taken again (``image_key_control``)."""
 
 _NAMES = {"dark": DARK, "flat": FLAT, "projection": PROJECTION, "return": ALIGNMENT}
-_CURRENTS = ("ring", "current", "ring_current", "machine_current", "srcurrent")
 _AXES = {"translation_y": "x", "translation_z": "y", "translation_x": "z"}
 """Categories of BLISS, whose z is up and x along the beam, to NXtomo's names, after McStas."""
 
@@ -179,7 +178,7 @@ class Tomography:
 
         :raises NotFound: when a run does not have the named channel at each frame.
         """
-        for candidate in [name] if name else _CURRENTS:
+        for candidate in [name] if name else RING_CURRENTS:
             channels = [part.run.get(candidate) for part in self.parts]
             if all(c is not None and len(c) >= len(p) for c, p in zip(channels, self.parts, strict=True)):
                 unit = channels[0].unit if channels[0] is not None else ""
@@ -215,6 +214,10 @@ class Tomography:
             if found is not None:
                 return found
         return None
+
+    def source_distance(self) -> float | None:
+        """From source to sample, metres."""
+        return self._number(("technique", "scan", "source_sample_distance"), "mm", "m")
 
     def sample_pixel(self) -> tuple[float, float] | None:
         """Effective pixel size (vertical, horizontal), metres."""

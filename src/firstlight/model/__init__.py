@@ -12,7 +12,15 @@ from firstlight.model._axis import (
     SearchesLimits,
     SetsDial,
 )
-from firstlight.model._channel import Block, ChannelKind, ChannelRole, ChannelSpec, Ragged, missing_value
+from firstlight.model._channel import (
+    RING_CURRENTS,
+    Block,
+    ChannelKind,
+    ChannelRole,
+    ChannelSpec,
+    Ragged,
+    missing_value,
+)
 from firstlight.model._clock import Clock, FakeClock, RealClock
 from firstlight.model._devices import (
     STATUS_GOOD,
@@ -56,6 +64,7 @@ from firstlight.model._units import convert, registry
 
 __all__ = [
     "FUNCTIONS",
+    "RING_CURRENTS",
     "STATUS_GOOD",
     "STATUS_MISSING",
     "STATUS_SATURATED",

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from firstlight.model._errors import InvalidInput
 
+RING_CURRENTS = ("ring", "current", "ring_current", "machine_current", "srcurrent")
+"""Names by which beamlines call the current of the storage ring: found under one of them, it normalises frames."""
+
 
 class ChannelKind(StrEnum):
     """How the items of a channel are kept."""

@@ -75,6 +75,19 @@ def seconds(value: Seconds, what: str) -> float:
     return number
 
 
+def quantity(value: float | str, unit: str, what: str, *, bare: bool = True) -> float:
+    """A finite number above 0, in that unit.
+
+    :param bare: whether a number without a unit will do; not where people expect different ones.
+    """
+    number = _finite(_converted(value, unit, what), value, what)
+    if not bare and not (isinstance(value, str) and _unit_of(value, what)):
+        raise InvalidInput(f"{what}: {value!r} has no unit.", hint=f"Write for instance '50 {unit}'.")
+    if number <= 0:
+        raise InvalidInput(f"{what}: {value!r} is not above 0.", hint=f"Write for instance '50 {unit}'.")
+    return number
+
+
 def positions(axis: str, **given: Position) -> tuple[tuple[float, ...], str]:
     """Positions of one axis as numbers, and the unit they were given in (empty: the axis' own).
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from firstlight.model import InvalidInput, Scan
-from firstlight.scanning._arguments import Device, Position, Seconds, device_name, positions, typed, whole
+from firstlight.scanning._arguments import Device, Position, Seconds, device_name, positions, quantity, typed, whole
 from firstlight.scanning._commands import ascan, flyscan, loopscan
 from firstlight.scanning._info import merged
 from firstlight.scanning._sequence import MoveTo, ScanSequence
@@ -36,6 +36,9 @@ def tomo(
     flat_position: Position | None = None,
     returns: bool = False,
     trigger: Literal["time", "position"] = "time",
+    energy: float | str | None = None,
+    sample_detector_distance: str | None = None,
+    source_sample_distance: str | None = None,
     title: str = "",
     name: str = "",
     save: bool = True,
@@ -58,7 +61,10 @@ def tomo(
     :param flat_position: its position for flats.
     :param returns: take projections again after the turn, at rest, at most 90 degrees apart, going back.
     :param trigger: of the projections, see :func:`flyscan`.
-    :param metadata: a tree stored with every run, for instance ``{"technique": {"scan": {"energy": 20.0}}}``.
+    :param energy: of the photons; a number is in keV.
+    :param sample_detector_distance: with its unit, ``"50 mm"``.
+    :param source_sample_distance: with its unit, ``"145 m"``.
+    :param metadata: a tree stored with every run, for instance ``{"sample": {"description": "a tooth"}}``.
     """
     rotation = device_name(axis, "axis")
     (first, last), unit = positions(rotation, start=start, stop=stop)
@@ -96,6 +102,8 @@ def tomo(
         steps.append(_again(axis, first, last, unit, count_time, counters, save, common))
     if n_after:
         steps += [*out, *frames(n_after, "flat", "reference images 2", 1), *home]
+    setup = _setup(energy, sample_detector_distance, source_sample_distance)
+    technique = _technique(rotation, abs(last - first), count, turn, n_darks, n_flats + n_after, setup)
     typed_title = typed("tomo:basic", rotation, start, stop, count, count_time, *counters)
     return ScanSequence(
         name=name or "tomo",
@@ -103,7 +111,7 @@ def tomo(
         steps=tuple(steps),
         back=(rotation, *(move.axis for move in out)),
         save=save,
-        metadata=merged(_technique(rotation, abs(last - first), count, turn, n_darks, n_flats + n_after), common),
+        metadata=merged(technique, common),
     )
 
 
@@ -142,7 +150,24 @@ def _again(
     return scan.model_copy(update={"image_key": 3, "metadata": merged(key, metadata)})
 
 
-def _technique(rotation: str, turn: float, count: int, scan: Scan, darks: int, flats: int) -> dict[str, Any]:
+def _setup(energy: float | str | None, to_detector: str | None, to_source: str | None) -> dict[str, Any]:
+    """What is known of the beamline, in the units of BLISS."""
+    given = {
+        "energy": (energy, "keV"),
+        "sample_detector_distance": (to_detector, "mm"),
+        "source_sample_distance": (to_source, "mm"),
+    }
+    tree: dict[str, Any] = {}
+    for name, (value, unit) in given.items():
+        if value is not None:
+            # Distances are metres here and millimetres there: nobody has to guess.
+            tree |= {name: quantity(value, unit, name, bare=unit == "keV"), f"{name}@units": unit}
+    return tree
+
+
+def _technique(
+    rotation: str, turn: float, count: int, scan: Scan, darks: int, flats: int, setup: Mapping[str, Any]
+) -> dict[str, Any]:
     return {
         "technique": {
             "scan_category": "tomo:basic",
@@ -158,6 +183,7 @@ def _technique(rotation: str, turn: float, count: int, scan: Scan, darks: int, f
                 "exposure_time@units": "s",
                 "field_of_view": "Full",
                 "sequence": "tomo:basic",
+                **setup,
             },
         }
     }

@@ -17,7 +17,17 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from firstlight.model import ChannelKind, ChannelRole, ChannelSpec, FirstlightError, Ragged, RunEnd, RunInfo, Saving
+from firstlight.model import (
+    RING_CURRENTS,
+    ChannelKind,
+    ChannelRole,
+    ChannelSpec,
+    FirstlightError,
+    Ragged,
+    RunEnd,
+    RunInfo,
+    Saving,
+)
 from firstlight.storage._column import Column, chunk_items
 from firstlight.storage._entry import (
     OWN,
@@ -37,6 +47,8 @@ from firstlight.storage._space import full
 from firstlight.storage._stop import abandon
 from firstlight.storage._tree import as_text, make_group, write_attribute
 from firstlight.storage._virtual import link_frames
+
+_AMPERES = ("A", "mA")
 
 
 class RunFile:
@@ -166,6 +178,11 @@ class RunFile:
             if place.positioner in positioners:
                 del positioners[place.positioner]
             positioners[place.positioner] = h5py.SoftLink(base)
+        if spec.name in RING_CURRENTS and spec.unit in _AMPERES:
+            # Where BLISS has it, whatever the beamline calls it.
+            machine = make_group(self._instrument, "machine", "NXsource")
+            if "current" not in machine:
+                machine["current"] = h5py.SoftLink(base)
 
     def _write_tables(self) -> None:
         if self._table:
