@@ -50,7 +50,7 @@ def test_numbers_may_be_texts_with_a_unit_and_follow_the_axis_unit() -> None:
         ({"name": "rot"}, "needs its kind"),
         ({"kind": "sim.axes", "name": "rot"}, "'sim.axes'.*Did you mean sim.axis"),
         ({"kind": "sim.axis"}, "sim.axis: the setting 'name' is missing"),
-        ({"kind": "sim.axis", "name": "rot", "speed": 3}, "rot.*no setting 'speed'.*Known: name, unit, velocity"),
+        ({"kind": "sim.axis", "name": "rot", "speed": 3}, "rot.*no setting 'speed'.*Known: name, unit, sign"),
         ({"kind": "sim.axis", "name": "rot", "velocity": "3 kg"}, r"rot.*velocity.*'3 kg' is not a quantity in deg/s"),
         ({"kind": "sim.axis", "name": "rot", "velocity": -3}, "rot.*velocity = -3.*greater than 0"),
         ({"kind": "sim.axis", "name": "rot", "velocity": "fast"}, "rot.*velocity.*'fast'"),

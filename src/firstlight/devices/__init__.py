@@ -2,7 +2,8 @@
 
 from firstlight.devices._attribute import AttributeCounter, SoftCounterConfiguration
 from firstlight.devices._axis import Axis
-from firstlight.devices._configuration import Configuration, Quantity, unit
+from firstlight.devices._axis_configuration import AnyAxisConfiguration, make_axis
+from firstlight.devices._configuration import Configuration, Quantity, Reference, unit
 from firstlight.devices._integrating import IntegratingCounter
 from firstlight.devices._kind import Kind, PlugIn
 from firstlight.devices._mca import Mca, Spectra
@@ -27,6 +28,7 @@ from firstlight.devices._surroundings import Surroundings
 __all__ = [
     "DEVICES",
     "SOURCES",
+    "AnyAxisConfiguration",
     "AttributeCounter",
     "Axis",
     "Calibration",
@@ -38,6 +40,7 @@ __all__ = [
     "PacedSource",
     "PlugIn",
     "Quantity",
+    "Reference",
     "Regions",
     "SamplingCounter",
     "SamplingMode",
@@ -52,6 +55,7 @@ __all__ = [
     "configuration",
     "is_source",
     "kinds",
+    "make_axis",
     "plugins",
     "unit",
 ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic.functional_validators import BeforeValidator
 from pydantic_core import CoreSchema, core_schema
 
 from firstlight.model import InvalidInput, convert
@@ -40,6 +41,15 @@ class Quantity:
 def unit(name: str) -> Quantity:
     """For a number that may be written with a unit: ``Annotated[float, unit("s")]`` takes 0.02 and ``"20 ms"``."""
     return Quantity(name)
+
+
+def reference(value: Any) -> Any:
+    """The name of another device, written plain or as a reference: ``$bragg``."""
+    return value.removeprefix("$") if isinstance(value, str) else value
+
+
+Reference = Annotated[str, BeforeValidator(reference), Field(min_length=1)]
+"""The name of another device of the session."""
 
 
 def parse(kind: type[_C], config: Mapping[str, Any], what: str) -> _C:

@@ -6,6 +6,7 @@ from firstlight.devices.sim._beamline import Beam, Exposures, SimBeamline
 from firstlight.devices.sim._camera import SimCamera
 from firstlight.devices.sim._chain import BeamlineConfiguration
 from firstlight.devices.sim._counter import Diode, RingCurrent, SimCounter
+from firstlight.devices.sim._encoder import SimEncoder
 from firstlight.devices.sim._published import (
     DEVICES_RUN,
     Board,
@@ -35,6 +36,7 @@ __all__ = [
     "SimBeamline",
     "SimCamera",
     "SimCounter",
+    "SimEncoder",
     "SimShutter",
     "SimTrigger",
     "Stop",

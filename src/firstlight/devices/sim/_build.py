@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
 from firstlight.devices._axis import Axis
+from firstlight.devices._axis_configuration import AnyAxisConfiguration, make_axis
 from firstlight.devices._configuration import Configuration, parse, unit
 from firstlight.devices._surroundings import Surroundings
 from firstlight.devices.sim._axis import LATENCY, SimAxis
@@ -18,10 +19,11 @@ from firstlight.devices.sim._beamline import SimBeamline
 from firstlight.devices.sim._camera import SimCamera
 from firstlight.devices.sim._chain import BeamlineConfiguration
 from firstlight.devices.sim._counter import Diode, RingCurrent
+from firstlight.devices.sim._encoder import SimEncoder
 from firstlight.devices.sim._published import Board, BufferBoard
 from firstlight.devices.sim._shutter import SimShutter
 from firstlight.devices.sim._trigger import SimTrigger
-from firstlight.model import InvalidInput, RealClock, convert
+from firstlight.model import InvalidInput, RealClock
 from firstlight.simulation import PRESETS, Beam, Detector, Ellipsoid, Imager, Machine, Peak, Phantom, Ring
 
 Seconds = Annotated[float, unit("s")]
@@ -31,37 +33,50 @@ PerSecond = Annotated[float, unit("1/s")]
 Name = Annotated[str, Field(min_length=1)]
 
 
-class AxisConfiguration(Configuration):
+class EncoderSettings(Configuration):
+    """An encoder on a simulated axis."""
+
+    resolution: float = Field(default=0.0, ge=0)
+    """Distance between two readings; 0 for a perfect encoder."""
+    offset: float = 0.0
+    """Reading minus truth."""
+    noise: float = Field(default=0.0, ge=0)
+    """Root mean square of a reading."""
+
+
+class AxisConfiguration(AnyAxisConfiguration):
     """A simulated motor. Texts with a unit are converted to that of the axis."""
 
-    name: Name
     unit: str = "deg"
     """Unit of positions."""
     velocity: float = Field(default=20.0, gt=0)
     """Cruise speed, unit/s."""
+    maximum_velocity: float | None = Field(default=None, gt=0)
+    """Speed that cannot be exceeded, unit/s; the velocity when not given."""
     acceleration: float = Field(default=40.0, gt=0)
     """unit/s²."""
-    limits: tuple[float, float] = (-math.inf, math.inf)
-    """Low and high limit, dial."""
     position: float = 0.0
     """Dial position at the start."""
-    sign: int = 1
-    """1 or -1: user = sign × dial + offset."""
-    offset: float = 0.0
-    """User position at dial zero."""
     instant: bool = False
     """Moves take no time, unless they are given a speed."""
     latency: Seconds = Field(default=LATENCY, ge=0)
     """From an order to its effect."""
+    home: float | None = None
+    """Where its home switch is, dial; none when not given."""
+    switches: tuple[float, float] = (-math.inf, math.inf)
+    """Where its limit switches are, dial."""
+    noise: float = Field(default=0.0, ge=0)
+    """Root mean square of the position that is read."""
+    seed: int = 0
+    """Of the noise."""
+    encoder: EncoderSettings | None = None
+    """An encoder; none when not given."""
 
-    @field_validator("velocity", "acceleration", "limits", "position", "offset", mode="before")
     @classmethod
-    def _in_unit(cls, value: Any, info: ValidationInfo) -> Any:
-        base = info.data.get("unit", "")
-        target = {"velocity": f"{base}/s", "acceleration": f"{base}/s**2"}.get(str(info.field_name), base)
-        if isinstance(value, (list, tuple)):
-            return tuple(convert(v, target) if isinstance(v, str) else v for v in value)
-        return convert(value, target) if isinstance(value, str) else value
+    def positions(cls) -> frozenset[str]:
+        """Settings that are in the unit of the axis, or per second of it."""
+        own = {"velocity", "maximum_velocity", "acceleration", "position", "home", "switches", "noise"}
+        return super().positions() | own
 
 
 class ShutterConfiguration(Configuration):
@@ -264,15 +279,19 @@ def axis(config: Mapping[str, Any], surroundings: Surroundings) -> Axis:
         unit=c.unit,
         velocity=c.velocity,
         acceleration=c.acceleration,
-        limits=c.limits,
         position=c.position,
         instant=c.instant,
         latency=c.latency,
+        home=c.home,
+        switches=c.switches,
+        noise=c.noise,
+        seed=c.seed,
         clock=surroundings.clock,
         board=surroundings.board,
         out_of_band=surroundings.out_of_band("stop_axis", c.name),
     )
-    return Axis(driver, sign=c.sign, offset=c.offset)
+    encoder = SimEncoder(driver, **c.encoder.model_dump(), seed=c.seed + 1) if c.encoder is not None else None
+    return make_axis(driver, c, surroundings, maximum_velocity=c.maximum_velocity, encoder=encoder)
 
 
 def shutter(config: Mapping[str, Any], surroundings: Surroundings) -> SimShutter:
