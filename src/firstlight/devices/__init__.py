@@ -24,6 +24,7 @@ from firstlight.devices._sampling import SamplingCounter, SamplingMode
 from firstlight.devices._soft import SoftAxis, SoftCounter
 from firstlight.devices._spectrum import Calibration, SpectrumRegion
 from firstlight.devices._surroundings import Surroundings
+from firstlight.devices._travel import slowed, travel_time
 
 __all__ = [
     "DEVICES",
@@ -57,5 +58,7 @@ __all__ = [
     "kinds",
     "make_axis",
     "plugins",
+    "slowed",
+    "travel_time",
     "unit",
 ]

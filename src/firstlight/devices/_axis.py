@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from firstlight.devices._calculated import Calculated
 from firstlight.devices._calls import call, call_stoppable
 from firstlight.devices._description import describe
 from firstlight.devices._hooks import around
@@ -54,6 +55,9 @@ class Axis(AxisSettings):
     :param tolerance: largest distance between encoder and controller after a move; None to compare nothing.
     :param hooks: called around every motion, in this order.
     """
+
+    calculation: Calculated | None = None
+    """What it is calculated from, for a calculated axis."""
 
     def __init__(
         self,
@@ -152,26 +156,34 @@ class Axis(AxisSettings):
 
     # -- how it moves
 
+    @property
+    def fixed_limits(self) -> tuple[float, float]:
+        """(low, high) in user units, wherever other axes are: :attr:`limits` for all but calculated axes."""
+        return self.limits
+
     def check(self, target: float, side: int | None = None) -> None:
         """Refuse a user position that the axis may not go to; nothing moves.
 
         :param side: as in :meth:`move`.
         :raises LimitError: when it is outside the limits, or no number.
         """
-        if not math.isfinite(target):
-            raise LimitError(self.name, f"cannot go to {target}: a position is a finite number.")
-        dial = self.to_dial(float(target))
-        if not self._inside(dial):
-            low, high = self.limits
-            raise LimitError(
-                self.name, f"cannot go to {target:g} {self.unit}: its limits are {low:g} to {high:g} {self.unit}."
-            )
-        if self._play.size and not self._inside(first := self._legs(dial, side)[0]):
+        self.check_own(target)
+        if self._play.size and not self._inside(first := self._legs(self.to_dial(float(target)), side)[0]):
             low, high = self.limits
             raise LimitError(
                 self.name,
                 f"cannot go to {target:g} {self.unit}: its backlash would take it to {self.to_user(first):g} "
                 f"{self.unit} first, and its limits are {low:g} to {high:g} {self.unit}.",
+            )
+
+    def check_own(self, target: float) -> None:
+        """The part of :meth:`check` that does not depend on where it or another axis is."""
+        if not math.isfinite(target):
+            raise LimitError(self.name, f"cannot go to {target}: a position is a finite number.")
+        if not self._inside(self.to_dial(float(target))):
+            low, high = self.fixed_limits
+            raise LimitError(
+                self.name, f"cannot go to {target:g} {self.unit}: its limits are {low:g} to {high:g} {self.unit}."
             )
 
     def overshoots(self, targets: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -183,14 +195,15 @@ class Axis(AxisSettings):
             return np.full(np.shape(targets), np.nan)
         return self.to_user(self._play.overshoots(self._start(), self.to_dial(np.asarray(targets, dtype=np.float64))))
 
+    def route(self, target: float, side: int | None = None) -> tuple[float, ...]:
+        """Distances of the stretches, each from rest to rest, that a move to a user position is made of."""
+        stops = (self._start(), *self._legs(self.to_dial(float(target)), side))
+        return tuple(abs(b - a) for a, b in itertools.pairwise(stops))
+
     def travel_time(self, target: float, velocity: float | None = None, side: int | None = None) -> float:
         """Seconds to a user position from where it is, at its own acceleration."""
-        dial = self.to_dial(float(target))
-        speed = velocity or self.velocity
-        if not self._play.size:
-            return travel_time(dial - self.driver.position(), speed, self.acceleration)
-        stops = (self._start(), *self._legs(dial, side))
-        return sum(travel_time(b - a, speed, self.acceleration) for a, b in itertools.pairwise(stops))
+        speed, acceleration = velocity or self.velocity, self.acceleration
+        return sum(travel_time(distance, speed, acceleration) for distance in self.route(target, side))
 
     async def move(self, target: float, velocity: float | None = None, *, side: int | None = None) -> None:
         """Go to a user position and return at rest; cancellation stops the axis before it propagates.

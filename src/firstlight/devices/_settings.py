@@ -104,7 +104,7 @@ class AxisSettings:
     @offset.setter
     def offset(self, value: float | str) -> None:
         self._at_rest("its offset cannot be changed")
-        self._offset = self._finite("the offset", self._number(value))
+        self._offset = self._finite("the offset", self.number(value))
         self._set("offset")
 
     @property
@@ -114,7 +114,7 @@ class AxisSettings:
 
     @velocity.setter
     def velocity(self, value: float | str) -> None:
-        speed = self._positive("velocity", self._number(value, "/s"))
+        speed = self._positive("velocity", self.number(value, "/s"))
         if self._maximum_velocity is not None and speed > self._maximum_velocity * (1 + 1e-9):
             raise LimitError(
                 self.name,
@@ -136,7 +136,7 @@ class AxisSettings:
 
     @acceleration.setter
     def acceleration(self, value: float | str) -> None:
-        self.driver.acceleration = self._positive("acceleration", self._number(value, "/s**2"))
+        self.driver.acceleration = self._positive("acceleration", self.number(value, "/s**2"))
         self._set("acceleration")
 
     @property
@@ -159,7 +159,7 @@ class AxisSettings:
 
     @backlash.setter
     def backlash(self, value: float | str) -> None:
-        self._play = Backlash(self._sign * self._finite("the backlash", self._number(value)))
+        self._play = Backlash(self._sign * self._finite("the backlash", self.number(value)))
         self._set("backlash")
 
     @property
@@ -171,7 +171,7 @@ class AxisSettings:
     def tolerance(self, value: float | str | None) -> None:
         if value is not None and self.encoder is None:
             raise InvalidInput(f"{self.name}: a tolerance needs an encoder, and it has none.")
-        self._tolerance = None if value is None else self._positive("the tolerance", self._number(value))
+        self._tolerance = None if value is None else self._positive("the tolerance", self.number(value))
         self._set("tolerance")
 
     @property
@@ -208,13 +208,13 @@ class AxisSettings:
 
     @limits.setter
     def limits(self, limits: tuple[float | str, float | str]) -> None:
-        a, b = (self.to_dial(self._number(limit)) for limit in limits)
+        a, b = (self.to_dial(self.number(limit)) for limit in limits)
         self._set_dial_limits(min(a, b), max(a, b))
         self._set("limits")
 
     def set_position(self, user: float | str) -> None:
         """Call the present position ``user``: changes the offset, moves nothing, leaves the dial and its limits."""
-        user = self._finite("a position", self._number(user))
+        user = self._finite("a position", self.number(user))
         self._at_rest("its position cannot be set")
         self._offset = user - self._sign * self.driver.position()
         self._set("offset")
@@ -313,9 +313,17 @@ class AxisSettings:
             raise InvalidInput(f"{self.name}: the low limit {low:g} is above the high limit {high:g}.")
         self._limits = (float(low), float(high))
 
-    def _number(self, value: float | str, per: str = "") -> float:
+    def number(self, value: float | str, per: str = "") -> float:
+        """A number in the unit of the axis, from that or from a text with a unit.
+
+        :param per: ``/s`` for a speed, ``/s**2`` for an acceleration.
+        :raises InvalidInput: when it is none.
+        """
         if not isinstance(value, str):
-            return value
+            try:
+                return float(value)
+            except (TypeError, ValueError):
+                raise InvalidInput(f"{self.name}: {value!r} is not a number.") from None
         try:
             return convert(value, f"{self.unit or '1'}{per}" if per else self.unit)
         except InvalidInput as error:

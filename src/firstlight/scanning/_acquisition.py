@@ -10,11 +10,12 @@ from firstlight.model import Clock, DeviceError, FirstlightError, ProcessError, 
 from firstlight.scanning._chain import Call, Chain
 from firstlight.scanning._devices import Camera, Devices
 from firstlight.scanning._gate import Gate, Motion
-from firstlight.scanning._plan import Plan, position_of, travel_time
+from firstlight.scanning._plan import Plan
 from firstlight.scanning._presets import Hook, Preset, hooks
 from firstlight.scanning._progress import Reporter
 from firstlight.scanning._record import Recorder
 from firstlight.scanning._store import Readable, Reader
+from firstlight.scanning._travel import travel
 from firstlight.scanning._waits import Waits
 
 FRAME_POLL = 0.001
@@ -89,17 +90,9 @@ class Acquisition:
                 results[index] = answer
         return results
 
-    async def go(self, name: str, target: float, velocity: float | None = None, origin: str = "scan") -> None:
+    async def go(self, name: str, target: float, velocity: float | None = None, side: int | None = None) -> None:
         """Move one axis through the gate, and wait for it as long as its own speed makes it take."""
-        axis = self.devices.axis(name)
-        distance = target - position_of(axis)
-        extra = travel_time(distance, velocity or axis.velocity, axis.acceleration)
-        await self.waits.answer(
-            name,
-            f"to move to {target:.6g} {axis.unit}",
-            lambda: self.gate.move(Motion(name, target, velocity, origin)),
-            extra,
-        )
+        await travel(self.gate, self.waits, Motion(name, target, velocity, "scan", side=side))
 
     async def frame(self, camera: Camera, channel: Readable, index: int) -> None:
         """Return when frame ``index`` of a camera is acknowledged."""

@@ -24,14 +24,16 @@ from firstlight.scanning._chain import build
 from firstlight.scanning._continuous import Continuous
 from firstlight.scanning._devices import Devices
 from firstlight.scanning._estimate import duration
-from firstlight.scanning._gate import Gate
+from firstlight.scanning._gate import Gate, Motion
 from firstlight.scanning._info import as_error, run_end, run_info
+from firstlight.scanning._joint import behind
 from firstlight.scanning._plan import Plan
 from firstlight.scanning._presets import EndScan, Preset, RunView
 from firstlight.scanning._progress import Listener, Reporter
 from firstlight.scanning._record import Recorder, axis_columns
 from firstlight.scanning._software import acquire
 from firstlight.scanning._store import Owner, Store
+from firstlight.scanning._travel import travel_all
 from firstlight.scanning._waits import Waits, retrieve
 
 _log = logging.getLogger(__name__)
@@ -164,7 +166,7 @@ class Conductor:
         s, plan = self._s, self._plan
         chain = build(plan, s.devices, owner.key)
         self._view = RunView(owner.key, plan.scan, chain)
-        units = {name: s.devices.axis(name).unit for name in plan.axes}
+        units = {name: s.devices.axis(name).unit for name in (*plan.axes, *plan.reals)}
         columns = axis_columns(units, swept=plan.sweep is not None)
         columns += [spec for counter in plan.counters for spec in counter.channels]
         recorder = self._recorder = Recorder(self._clock, owner, columns, self._fail)
@@ -239,10 +241,10 @@ class Conductor:
         if not back or self._acquisition is None or self._interrupt.times > 1:
             return cause
         failed = getattr(cause, "device", None)
-        moves = [self._acquisition.go(n, p, origin="cleanup") for n, p in back.items() if n != failed]
+        moves = [Motion(n, p, None, "cleanup") for n, p in back.items() if failed not in (n, *behind(s.devices, [n]))]
         if not moves:
             return cause
-        body = self._waits.together(*moves)
+        body = travel_all(s.gate, self._waits, moves)
         # Without the watches: axes go back also when the saver is gone.
         late = await supervise(
             body, self._waits, replace(s, watches=[]), self._interrupt, None, times=self._interrupt.times + 1

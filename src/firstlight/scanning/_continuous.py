@@ -39,6 +39,7 @@ class Continuous:
         self._exposure = a.plan.scan.count_time
         self._sweep = a.plan.sweep
         self._axis: Axis | None = a.devices.axis(a.plan.sweep.axis) if a.plan.sweep else None
+        self._axes = [] if self._axis is None else [self._axis, *(a.devices.axis(name) for name in a.plan.reals)]
         self._moment = math.inf
         self._until = math.inf
         self._frames: list[tuple[str, Readable]] = []
@@ -50,7 +51,8 @@ class Continuous:
         self._frames = [(camera.name, a.reader.channel(camera.name)) for camera in a.plan.cameras]
         if self._sweep is not None:
             a.reporter.at(0, "moving to the start")
-            await a.go(self._sweep.axis, self._sweep.departure)
+            # The play is taken up in the direction of the sweep, which then goes straight.
+            await a.go(self._sweep.axis, self._sweep.departure, side=self._sweep.direction)
         a.recorder.began = clock.now()
         try:
             if self._sweep is None:
@@ -103,7 +105,7 @@ class Continuous:
             )
 
     def _depart(self, sweep: Sweep) -> None:
-        self._motion = asyncio.ensure_future(self._a.go(sweep.axis, sweep.arrival, sweep.velocity))
+        self._motion = asyncio.ensure_future(self._a.go(sweep.axis, sweep.arrival, sweep.velocity, side=0))
 
     async def _passing(self, sweep: Sweep) -> float:
         """When the axis, now setting off, will pass the start of the first exposure.
@@ -201,11 +203,11 @@ class Continuous:
         starts, stops = starts[: self._points - first], stops[: self._points - first]
         if not len(starts):
             return
-        if self._axis is not None:
-            known = starts[np.isfinite(starts)]
-            since = float(known[0]) if len(known) else self._moment
-            segments = self._segments(self._axis, since)
-            name = self._axis.name
+        known = starts[np.isfinite(starts)]
+        since = float(known[0]) if len(known) else self._moment
+        for axis in self._axes:
+            segments = self._segments(axis, since)
+            name = axis.name
             for channel, moments in ((name, (starts + stops) / 2), (f"{name}:start", starts), (f"{name}:stop", stops)):
                 values = positions(segments, moments)
                 # A frame that never came was exposed nowhere.

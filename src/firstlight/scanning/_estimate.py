@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from firstlight.devices import travel_time
 from firstlight.model import FirstlightError, ScanKind
 from firstlight.scanning._chain import Chain
 from firstlight.scanning._devices import Devices
 from firstlight.scanning._path import Positions
-from firstlight.scanning._plan import LEAD, Plan, travel_time
+from firstlight.scanning._plan import LEAD, Plan
 
 OVERHEAD = 0.1e-3
 """Seconds that the engine itself takes for a point that it asks for."""
@@ -117,8 +118,12 @@ def _moving(plan: Plan, devices: Devices) -> float:
         axis = devices.axis(name)
         distances = np.abs(np.diff(positions, prepend=plan.origin[name]))
         unique, inverse = np.unique(distances, return_inverse=True)
-        times = np.array([travel_time(d, axis.velocity, axis.acceleration) for d in unique.tolist()])
-        legs = np.maximum(legs, times[inverse])
+        times = np.array([travel_time(d, axis.velocity, axis.acceleration) for d in unique.tolist()])[inverse]
+        if axis.backlash:
+            # Against its backlash it goes too far, and back.
+            extra = travel_time(2 * axis.backlash, axis.velocity, axis.acceleration)
+            times = times + np.where(np.isfinite(axis.overshoots(positions)), extra, 0.0)
+        legs = np.maximum(legs, times)
         if name in plan.back:
             back = max(back, travel_time(positions[-1] - plan.origin[name], axis.velocity, axis.acceleration))
     return float(legs.sum() + np.count_nonzero(legs) * plan.scan.stab_time + back)
@@ -126,7 +131,7 @@ def _moving(plan: Plan, devices: Devices) -> float:
 
 def nbytes(plan: Plan) -> int:
     """Bytes of all channels of a plan; of one point when it is open-ended."""
-    scalars = 2 + len(plan.axes) * (3 if plan.sweep is not None else 1)
+    scalars = 2 + (len(plan.axes) + len(plan.reals)) * (3 if plan.sweep is not None else 1)
     point = 8 * scalars + sum(c.item_nbytes for counter in plan.counters for c in counter.channels)
     for camera in plan.cameras:
         height, width = camera.info.shape

@@ -25,6 +25,7 @@ from firstlight.model import (
 )
 from firstlight.scanning._devices import Camera, Devices
 from firstlight.scanning._gate import Gate
+from firstlight.scanning._joint import behind, expand, refuse_overlap
 from firstlight.scanning._path import Points, Positions, points_of
 
 LEAD = 0.25
@@ -53,6 +54,11 @@ class Sweep:
     departure: float
     arrival: float
 
+    @property
+    def direction(self) -> int:
+        """1 upwards, -1 downwards."""
+        return 1 if self.step >= 0 else -1
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -62,6 +68,7 @@ class Plan:
     :param positions: axis to the user position of each point (middle of the exposure in a continuous scan).
     :param shape: points along each dimension of the path, outermost first; empty without axes.
     :param origin: axis to where it was, for those that move.
+    :param reals: axes that the calculated ones among them are calculated from: recorded too.
     :param period: seconds between starts, of scans that are not triggered by software.
     :param pulse: device that makes the pulses; None when devices run by the plan alone.
     """
@@ -78,6 +85,7 @@ class Plan:
     sweep: Sweep | None = None
     pulse: Trigger | None = None
     back: frozenset[str] = field(default_factory=frozenset)
+    reals: tuple[str, ...] = ()
 
     def trigger(self, devices: Devices) -> TriggerPlan:
         """What every slave is told before the run."""
@@ -120,6 +128,7 @@ def resolve(scan: Scan, devices: Devices) -> Plan:
     if scan.path is None:
         raise InvalidInput(f"{scan.name} has no path.")
     path = points_of(scan.path)
+    refuse_overlap(devices, path.axes)
     origin = {name: position_of(devices.axis(name)) for name in path.axes}
     positions = {name: _user(scan, devices.axis(name), path.middle[name], origin[name]) for name in path.axes}
     sweep = None
@@ -139,6 +148,7 @@ def resolve(scan: Scan, devices: Devices) -> Plan:
         sweep,
         _pulse(scan, devices) if sweep else None,
         frozenset(path.axes) if scan.relative or scan.back else frozenset(),
+        behind(devices, path.axes),
     )
 
 
@@ -146,33 +156,58 @@ def problems(plan: Plan, devices: Devices, gate: Gate) -> list[FirstlightError]:
     """Why the scan may not run: every position of its path against limits and rules, and speeds."""
     found: list[FirstlightError] = []
 
-    def attempt(name: str, positions: Sequence[float] | NDArray[np.float64], label: Callable[[int], str]) -> None:
+    def attempt(
+        name: str,
+        positions: Sequence[float] | NDArray[np.float64],
+        label: Callable[[int], str],
+        side: int | None = None,
+    ) -> None:
+        attempt_all({name: np.asarray(positions, dtype=np.float64)}, label, side)
+
+    def attempt_all(path: Positions, label: Callable[[int], str], side: int | None = None) -> None:
+        before = len(found)
+        for name, positions in path.items():
+            try:
+                gate.check_path(name, positions, label, side)
+            except LimitError as error:
+                found.append(error)
+        joint = {name for name in path if devices.axis(name).calculation is not None}
+        if not joint or len(found) > before:
+            return
         try:
-            gate.check_path(name, np.asarray(positions), label)
+            real = expand(devices, {name: path[name] for name in joint})
         except LimitError as error:
             found.append(error)
+            return
+        for name, positions in real.items():
+            try:
+                gate.check_path(name, positions, label, side)
+            except LimitError as error:
+                found.append(error)
 
     sweep = plan.sweep
     if sweep is None:
-        for name, positions in plan.positions.items():
-            attempt(name, positions, lambda index: f"point {index}")
+        attempt_all(plan.positions, lambda index: f"point {index}")
         return found
     axis = devices.axis(sweep.axis)
-    if sweep.velocity > axis.velocity * (1 + 1e-9):
-        slowest = abs(sweep.step) / axis.velocity
+    if sweep.velocity > axis.maximum_velocity * (1 + 1e-9):
+        slowest = abs(sweep.step) / axis.maximum_velocity
         found.append(
             LimitError(
                 axis.name,
-                f"would have to move at {sweep.velocity:.4g} {axis.unit}/s, above its {axis.velocity:.4g} "
+                f"would have to move at {sweep.velocity:.4g} {axis.unit}/s, above its {axis.maximum_velocity:.4g} "
                 f"{axis.unit}/s.",
                 hint=f"Count at least {slowest:.3g} s, or take more intervals.",
             )
         )
     before = len(found)
-    attempt(sweep.axis, [sweep.first, sweep.last], lambda index: ("the start", "the end")[index])
+    attempt(sweep.axis, [sweep.first, sweep.last], lambda index: ("the start", "the end")[index], 0)
     if len(found) == before:
-        attempt(sweep.axis, [sweep.departure], lambda index: "the beginning of the run-up")
-        attempt(sweep.axis, [sweep.arrival], lambda index: "the end of the run-down")
+        attempt(sweep.axis, [sweep.departure], lambda index: "the beginning of the run-up", 0)
+        attempt(sweep.axis, [sweep.arrival], lambda index: "the end of the run-down", 0)
+    if len(found) == before and axis.backlash:
+        taken_up = sweep.departure - sweep.direction * abs(axis.backlash)
+        attempt(sweep.axis, [taken_up], lambda index: "the backlash before the run-up", 0)
     return found
 
 
@@ -188,19 +223,6 @@ def position_of(axis: Axis) -> float:
     except Exception as error:
         text = str(error).strip().rstrip(".")
         raise DeviceError(axis.name, f"does not tell its position: {type(error).__name__}: {text}.") from error
-
-
-def travel_time(distance: float, velocity: float, acceleration: float) -> float:
-    """Seconds of a trapezoidal motion from rest to rest."""
-    distance = abs(distance)
-    if distance == 0.0 or math.isinf(velocity):
-        return 0.0
-    if math.isinf(acceleration):
-        return distance / velocity
-    ramp = velocity / acceleration
-    if distance <= velocity * ramp:
-        return 2.0 * math.sqrt(distance / acceleration)
-    return distance / velocity + ramp
 
 
 def _user(scan: Scan, axis: Axis, values: NDArray[np.float64], origin: float) -> NDArray[np.float64]:
@@ -228,6 +250,18 @@ def _sweep(scan: Scan, devices: Devices, path: Points, period: float, origin: di
     first, last = _user(scan, axis, ends, origin[name]).tolist()
     step = (last - first) / len(path)
     velocity = abs(step) / period
+    if axis.calculation is not None:
+        if scan.trigger is TriggerMode.POSITION:
+            raise InvalidInput(
+                f"{name}: no hardware compares the position of a calculated axis.",
+                hint="Trigger in time, or scan one of its real axes.",
+            )
+        if not axis.calculation.linear(name, first, last):
+            reals = ", ".join(axis.calculation.moved())
+            raise InvalidInput(
+                f"{name}: a continuous scan needs real axes ({reals}) that move in proportion to it, and these do not.",
+                hint="Use a step scan, or scan a real axis.",
+            )
     if not math.isfinite(axis.acceleration) or not axis.acceleration > 0:
         raise DeviceError(name, "cannot move at constant speed.", hint="Use a step scan.")
     direction = math.copysign(1.0, step)

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from firstlight.devices import travel_time
 from firstlight.model import (
     ChannelRole,
     ChannelSpec,
@@ -24,9 +25,10 @@ from firstlight.scanning._devices import Devices
 from firstlight.scanning._estimate import duration, nbytes
 from firstlight.scanning._gate import Gate, Motion
 from firstlight.scanning._info import merged, positioners, run_end
-from firstlight.scanning._plan import Plan, position_of, problems, resolve, travel_time
+from firstlight.scanning._plan import Plan, position_of, problems, resolve
 from firstlight.scanning._progress import Reporter
 from firstlight.scanning._record import Recorder
+from firstlight.scanning._travel import travel
 from firstlight.scanning._waits import Waits
 
 
@@ -217,13 +219,8 @@ async def _come_home(
 
 
 async def _go(settings: Settings, waits: Waits, name: str, target: float, origin: str) -> None:
-    axis = settings.devices.axis(name)
-    distance = target - position_of(axis)
-    if distance == 0.0:
-        return
-    extra = travel_time(distance, axis.velocity, axis.acceleration)
-    doing = f"to move to {target:.6g} {axis.unit}"
-    await waits.answer(name, doing, lambda: settings.gate.move(Motion(name, target, None, origin)), extra)
+    if target != position_of(settings.devices.axis(name)):
+        await travel(settings.gate, waits, Motion(name, target, None, origin))
 
 
 def _axes(sequence: ScanSequence) -> Sequence[str]:

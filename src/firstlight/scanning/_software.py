@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from firstlight.model import Clock, FakeClock, FirstlightError
 from firstlight.scanning._acquisition import Acquisition
+from firstlight.scanning._gate import Motion
 from firstlight.scanning._plan import position_of
+from firstlight.scanning._travel import travel_all
 
 YIELD = 0.005
 """Seconds after which a loop in which nothing waits lets others run: abort, time limits, progress."""
@@ -48,7 +50,7 @@ async def acquire(a: Acquisition) -> None:
                 await clock.sleep_until(now() + stab)
             positions = steps.positions()
         if before:
-            await a.hook("point_before", index, dict(zip(plan.axes, positions, strict=True)))
+            await a.hook("point_before", index, dict(zip(plan.axes, positions, strict=False)))
         moment = now()
         if direct:
             await _start(a, moment)
@@ -129,20 +131,25 @@ class _Steps:
         self._a = a
         self._axes = [a.devices.axis(name) for name in a.plan.axes]
         columns: Mapping[str, NDArray[np.float64]] = a.plan.positions
-        self._columns = [(name, columns[name].tolist()) for name in a.plan.axes]
+        self._targets = [(name, columns[name].tolist()) for name in a.plan.axes]
         self._at: list[float | None] = [None] * len(self._axes)
+        self._calculated = any(axis.calculation is not None for axis in self._axes)
+        self._axes += [a.devices.axis(name) for name in a.plan.reals]
 
     async def go(self, index: int) -> bool:
         """Move what is not yet at its place, all at once; whether anything moved."""
         due = []
-        for k, (name, targets) in enumerate(self._columns):
+        for k, (name, targets) in enumerate(self._targets):
             target = targets[index]
             if target != self._at[k]:
                 due.append((name, target))
                 self._at[k] = target
         if not due:
             return False
-        await self._a.waits.together(*(self._a.go(name, target) for name, target in due))
+        if self._calculated:
+            await travel_all(self._a.gate, self._a.waits, [Motion(name, target) for name, target in due])
+        else:
+            await self._a.waits.together(*(self._a.go(name, target) for name, target in due))
         return True
 
     def positions(self) -> tuple[float, ...]:

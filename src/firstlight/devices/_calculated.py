@@ -1,0 +1,30 @@
+"""Axes that are calculated from others, as whoever moves axes sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Calculated(Protocol):
+    """What stands behind one or several calculated axes."""
+
+    @property
+    def reals(self) -> Sequence[str]:
+        """Names of the axes it calculates from, which may be calculated themselves."""
+
+    def moved(self) -> Sequence[str]:
+        """Names of those that it moves at present."""
+
+    def targets(self, wanted: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+        """User positions of the axes that have to move.
+
+        :param wanted: some of the calculated axes, by name, to user positions of one shape; the others stay.
+        :raises LimitError: for positions that no real axes stand for.
+        """
+
+    def linear(self, name: str, start: float, stop: float) -> bool:
+        """Whether the real axes move in proportion while this one goes from ``start`` to ``stop``."""
