@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from firstlight.devices import Axis, SoftAxis, SoftCounter
+from firstlight.devices import Axis, SoftAxis, SoftCounter, travel_time
 from firstlight.devices.sim import SimAxis
 from firstlight.model import DeviceError, InvalidInput, LimitError, NotFound, ScanKind, TriggerMode
 from firstlight.scanning import amesh, ascan, ct, dscan, flyscan, loopscan
-from firstlight.scanning._plan import LEAD, TRAIL, Plan, resolve, travel_time
+from firstlight.scanning._plan import LEAD, TRAIL, Plan, resolve
 from tests.scanning.conftest import Beamline
 
 

@@ -7,7 +7,7 @@ from firstlight.scanning._conduct import Outcome, Watch
 from firstlight.scanning._devices import Camera, Devices, nearest
 from firstlight.scanning._engine import Engine
 from firstlight.scanning._estimate import DryRun, Estimate
-from firstlight.scanning._gate import Gate, Motion, Rule
+from firstlight.scanning._gate import Gate, Motion, MotionKind, Rule
 from firstlight.scanning._groups import MeasurementGroup, MeasurementGroups
 from firstlight.scanning._guard import SessionLock, guard_process, guarded
 from firstlight.scanning._jobs import Job
@@ -37,6 +37,7 @@ __all__ = [
     "MeasurementGroup",
     "MeasurementGroups",
     "Motion",
+    "MotionKind",
     "MoveTo",
     "Node",
     "Outcome",
