@@ -50,3 +50,17 @@ def test_impossible_sources_are_refused() -> None:
     for wrong in ({"fwhm": 0.0}, {"background": 2.0}):
         with pytest.raises(InvalidInput):
             Peak(**wrong)
+
+
+def test_a_ring_that_never_decays_has_a_constant_current() -> None:
+    constant = Ring(200.0, np.inf)
+    assert constant.charge(1.0, 3.5) == 500.0
+    assert constant.mean(1.0, 3.5) == 200.0
+
+
+def test_the_phase_says_when_it_was_filled() -> None:
+    later = Ring(200.0, 100.0, 60.0, phase=17.0)
+    first = Ring(200.0, 100.0, 60.0)
+    moments = np.linspace(20.0, 200.0, 50)
+    assert later.current_at(moments + 17.0) == pytest.approx(first.current_at(moments))
+    assert later.charge(37.0, 217.0) == pytest.approx(first.charge(20.0, 200.0))

@@ -20,7 +20,15 @@ DEVICES: dict[str, tuple[str, str]] = {
     "sim.axis": ("firstlight.devices.sim._build:axis", "firstlight.devices.sim._build:AxisConfiguration"),
     "sim.shutter": ("firstlight.devices.sim._build:shutter", "firstlight.devices.sim._build:ShutterConfiguration"),
     "sim.ring": ("firstlight.devices.sim._build:ring", "firstlight.devices.sim._build:RingConfiguration"),
-    "sim.beamline": ("firstlight.devices.sim._build:beamline", "firstlight.devices.sim._chain:BeamlineConfiguration"),
+    "sim.beamline": ("firstlight.devices.sim._in_beam:beamline", "firstlight.devices.sim._chain:BeamlineConfiguration"),
+    "sim.ion_chamber": (
+        "firstlight.devices.sim._in_beam:ion_chamber",
+        "firstlight.devices.sim._in_beam:IonChamberConfiguration",
+    ),
+    "sim.photodiode": (
+        "firstlight.devices.sim._in_beam:photodiode",
+        "firstlight.devices.sim._in_beam:PhotoDiodeConfiguration",
+    ),
     "sim.diode": ("firstlight.devices.sim._build:diode", "firstlight.devices.sim._build:DiodeConfiguration"),
     "sim.trigger": ("firstlight.devices.sim._build:trigger", "firstlight.devices.sim._build:TriggerConfiguration"),
     "soft.counter": (

@@ -5,7 +5,7 @@ from firstlight.simulation._beam import Beam
 from firstlight.simulation._crystal import CRYSTALS, Crystal, Monochromator
 from firstlight.simulation._detector import Detector
 from firstlight.simulation._geometry import Geometry
-from firstlight.simulation._imager import Imager, Pose, warm_up
+from firstlight.simulation._imager import Imager, Light, Pose, warm_up
 from firstlight.simulation._lattice import Lattice
 from firstlight.simulation._machine import History, Machine
 from firstlight.simulation._materials import MATERIALS, Material, attenuation, material, refraction, transmission
@@ -17,7 +17,7 @@ from firstlight.simulation._passive import Absorber, Attenuator, FastShutter, Fo
 from firstlight.simulation._peak import Peak
 from firstlight.simulation._phantom import PRESETS, Ellipsoid, Phantom, shepp_logan, tooth
 from firstlight.simulation._powder import Family, Powder, PowderSettings
-from firstlight.simulation._random import key, key_of, moment_key, poisson
+from firstlight.simulation._random import key, key_of, moment_key, poisson, uniform
 from firstlight.simulation._ring import Ring
 from firstlight.simulation._state import BeamState, Profile
 from firstlight.simulation._structure import (
@@ -55,6 +55,7 @@ __all__ = [
     "History",
     "Imager",
     "Lattice",
+    "Light",
     "Machine",
     "Material",
     "Mirror",
@@ -87,5 +88,6 @@ __all__ = [
     "standard_structure",
     "tooth",
     "transmission",
+    "uniform",
     "warm_up",
 ]

@@ -36,6 +36,20 @@ class Pose:
     pitch: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Light:
+    """A beam that does not fill the detector evenly: the share of its photons that falls on each row and column.
+
+    :param rows: (height,).
+    :param columns: (width,).
+    :param flux: quanta per second that the whole beam would give, in place of the imager's own.
+    """
+
+    rows: NDArray[np.float32]
+    columns: NDArray[np.float32]
+    flux: float
+
+
 class Imager:
     """Computes frames; one thread at a time.
 
@@ -84,8 +98,18 @@ class Imager:
         self._light = np.empty(detector.shape, dtype=np.float32)
         self._work = np.empty(detector.shape, dtype=np.float32)
         self._flat: NDArray[np.float32] | None = None
+        self._beam_profile = self._profile
+        self._shape: tuple[bytes, bytes] | None = None
 
-    def render(self, poses: Sequence[Pose], exposure: float, run: int, index: int, frame: NDArray[Any]) -> int:
+    def render(
+        self,
+        poses: Sequence[Pose],
+        exposure: float,
+        run: int,
+        index: int,
+        frame: NDArray[Any],
+        light: Light | None = None,
+    ) -> int:
         """Write one frame; the same arguments give the same frame, in any order and process.
 
         :param poses: the parts of the exposure that see beam; none for a dark frame.
@@ -93,6 +117,7 @@ class Imager:
         :param run: number of the run, and
         :param index: of the frame in it: keys of the noise, with the imager's seed.
         :param frame: (height, width) of the detector's dtype, C-contiguous.
+        :param light: a beam that does not fill the detector evenly; None for the nominal one.
         :return: number of saturated pixels.
         """
         from firstlight.simulation import _kernels
@@ -100,11 +125,11 @@ class Imager:
         d = self.detector
         if frame.shape != d.shape or frame.dtype != np.dtype(d.dtype) or not frame.flags.c_contiguous:
             raise InvalidInput(f"A frame must be {d.shape} of {d.dtype}, contiguous, not {frame.shape} {frame.dtype}.")
-        light, seconds = self._illumination(poses)
+        picture, seconds = self._illumination(poses, light)
         return int(
             _kernels.expose(
-                light,
-                self.flux * seconds,
+                picture,
+                (self.flux if light is None else light.flux) * seconds,
                 self._response,
                 self._dark,
                 exposure,
@@ -123,16 +148,18 @@ class Imager:
         self._project(pose)
         return self._path.copy()
 
-    def expected(self, poses: Sequence[Pose], exposure: float) -> NDArray[np.float32]:
+    def expected(self, poses: Sequence[Pose], exposure: float, light: Light | None = None) -> NDArray[np.float32]:
         """The mean counts of a frame without saturation, float32: what the average of many frames tends to."""
-        light, seconds = self._illumination(poses)
-        quanta = self.flux * seconds * light * self._response + exposure * self._dark
+        picture, seconds = self._illumination(poses, light)
+        flux = self.flux if light is None else light.flux
+        quanta = flux * seconds * picture * self._response + exposure * self._dark
         return np.asarray(self._offsets + self.detector.gain * quanta, dtype=np.float32)
 
-    def _illumination(self, poses: Sequence[Pose]) -> tuple[NDArray[np.float32], float]:
+    def _illumination(self, poses: Sequence[Pose], light: Light | None) -> tuple[NDArray[np.float32], float]:
         """Relative intensity on the sensor and the seconds of nominal beam that it holds for."""
         from firstlight.simulation import _kernels
 
+        self._shine(light)
         lit = [pose for pose in poses if pose.seconds > 0.0]
         seconds = sum(pose.seconds for pose in lit)
         if not lit or not any(self._in_view(pose) for pose in lit):
@@ -141,7 +168,7 @@ class Imager:
         for pose in lit:
             self._project(pose)
             _kernels.add_transmission(self._path, pose.seconds / seconds, self._light)
-        self._light *= self._profile
+        self._light *= self._beam_profile
         _kernels.blur(self._light, self._taps, self._work)
         return self._light, seconds
 
@@ -149,9 +176,20 @@ class Imager:
         if self._flat is None:
             from firstlight.simulation import _kernels
 
-            self._flat = self._profile.copy()
+            self._flat = self._beam_profile.copy()
             _kernels.blur(self._flat, self._taps, self._work)
         return self._flat
+
+    def _shine(self, light: Light | None) -> None:
+        """Take the beam's shape; what was computed for another one is forgotten."""
+        shape = None if light is None else (light.rows.tobytes(), light.columns.tobytes())
+        if shape == self._shape:
+            return
+        self._shape = shape
+        self._flat = None
+        self._beam_profile = self._profile
+        if light is not None:
+            self._beam_profile = self._profile * (light.rows[:, None] * light.columns[None, :])
 
     def _project(self, pose: Pose) -> None:
         from firstlight.simulation import _kernels

@@ -46,6 +46,8 @@ class Ring:
     def charge(self, start: float, stop: float) -> float:
         """Time integral of the current from ``start`` to ``stop``, mA s, exact."""
         tau = self.lifetime
+        if math.isinf(tau):
+            return self.current * (stop - start)
         turns, since = divmod(start - self.phase, self.interval)
         turns_end, since_end = divmod(stop - self.phase, self.interval)
         if turns == turns_end:

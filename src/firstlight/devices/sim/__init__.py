@@ -6,6 +6,7 @@ from firstlight.devices.sim._beamline import Beam, Exposures, SimBeamline
 from firstlight.devices.sim._camera import SimCamera
 from firstlight.devices.sim._chain import BeamlineConfiguration
 from firstlight.devices.sim._counter import Diode, RingCurrent, SimCounter
+from firstlight.devices.sim._current import CurrentMeter, IonChamber, PhotoDiode
 from firstlight.devices.sim._encoder import SimEncoder
 from firstlight.devices.sim._published import (
     DEVICES_RUN,
@@ -26,9 +27,12 @@ __all__ = [
     "BeamlineConfiguration",
     "Board",
     "BufferBoard",
+    "CurrentMeter",
     "Diode",
     "Exposures",
+    "IonChamber",
     "MemoryBoard",
+    "PhotoDiode",
     "RingCurrent",
     "SharedBoard",
     "SimAreaDetector",

@@ -145,6 +145,10 @@ class Beam:
         beam = self._evaluate(np.array(moments), where, np.array(currents), motions, history)
         return Exposures(beam, np.array(seconds), np.array(owner, dtype=np.intp), len(starts))
 
+    def spans(self, start: float, stop: float, where: str | float) -> list[tuple[float, float]]:
+        """The parts of an exposure in which all shutters on the way to a place are open."""
+        return _spans([self.board.shutter(name, start) for name in self._shutters(where)], start, stop)
+
     def history(self, since: float) -> History:
         """The ring from a moment on."""
         ring = self.configuration.ring

@@ -15,9 +15,8 @@ from firstlight.devices._axis_configuration import AnyAxisConfiguration, make_ax
 from firstlight.devices._configuration import Configuration, parse, unit
 from firstlight.devices._surroundings import Surroundings
 from firstlight.devices.sim._axis import LATENCY, SimAxis
-from firstlight.devices.sim._beamline import SimBeamline
+from firstlight.devices.sim._beamline import Beam as LiveBeam
 from firstlight.devices.sim._camera import SimCamera
-from firstlight.devices.sim._chain import BeamlineConfiguration
 from firstlight.devices.sim._counter import Diode, RingCurrent
 from firstlight.devices.sim._encoder import SimEncoder
 from firstlight.devices.sim._published import Board, BufferBoard
@@ -248,6 +247,12 @@ class CameraConfiguration(Configuration):
     """Tilt of the rotation along the beam, its lower end downstream, deg."""
     shutter: str = ""
     """Name of the shutter; empty for none."""
+    beamline: str = ""
+    """Name of the ``sim.beamline`` whose beam it sees, which then has the shutter and the ring; empty for none."""
+    at: str | float = ""
+    """Place in that beamline: the name of an element, or a distance in m."""
+    efficiency: float = Field(default=0.01, gt=0)
+    """Quanta detected per photon of that beam."""
     flux: PerSecond = Field(default=2e6, ge=0)
     """Quanta per second in a pixel in the middle of the beam at the ring's full current."""
     parts: int = Field(default=1, ge=1, le=1000)
@@ -312,12 +317,6 @@ def ring(config: Mapping[str, Any], surroundings: Surroundings) -> RingCurrent:
     return RingCurrent(c.name, c.ring(), c.machine(), clock=surroundings.clock, board=surroundings.board)
 
 
-def beamline(config: Mapping[str, Any], surroundings: Surroundings) -> SimBeamline:
-    """Build a ``sim.beamline``."""
-    c = parse(BeamlineConfiguration, config, "sim.beamline")
-    return SimBeamline(c, clock=surroundings.clock, board=surroundings.board)
-
-
 def diode(config: Mapping[str, Any], surroundings: Surroundings) -> Diode:
     """Build a ``sim.diode``."""
     c = parse(DiodeConfiguration, config, "sim.diode")
@@ -349,9 +348,13 @@ def camera(config: Mapping[str, Any], surroundings: Surroundings | None = None) 
     c = parse(CameraConfiguration, config, "sim.camera")
     board: Board = surroundings.board if surroundings is not None else board_of(c.buffer, c.run)
     detector = Detector(c.shape, c.dtype, seed=c.seed, **c.detector.model_dump())
+    structure = c.beam.model_dump()
+    if c.beamline:
+        # Its beam has its own width and height.
+        structure |= {"width": math.inf, "height": math.inf}
     imager = Imager(
         detector,
-        Beam(seed=c.seed, **c.beam.model_dump()),
+        Beam(seed=c.seed, **structure),
         _sample(c),
         pixel=c.pixel_size,
         axis=(c.shape[1] - 1) / 2 + c.axis_offset,
@@ -369,6 +372,9 @@ def camera(config: Mapping[str, Any], surroundings: Surroundings | None = None) 
         pitch=c.pitch,
         tilt=(c.axis_roll, c.axis_pitch),
         shutter=c.shutter,
+        beam=LiveBeam(c.beamline, board) if c.beamline else None,
+        where=c.at,
+        efficiency=c.efficiency,
         ring=c.ring.ring(),
         parts=c.parts,
         dead_time=c.dead_time,

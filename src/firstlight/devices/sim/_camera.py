@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from firstlight.devices._paced import PacedSource
 from firstlight.devices._track import Rows
+from firstlight.devices.sim._beamline import Beam
 from firstlight.devices.sim._exposure import open_spans
 from firstlight.devices.sim._published import Board
 from firstlight.model import (
@@ -23,7 +25,7 @@ from firstlight.model import (
     TriggerPlan,
 )
 from firstlight.model.motion import Segments, positions
-from firstlight.simulation import Imager, Pose, Ring
+from firstlight.simulation import Imager, Light, Pose, Ring
 
 
 class SimCamera(PacedSource):
@@ -41,6 +43,9 @@ class SimCamera(PacedSource):
     :param pitch: axis in degrees that tilts it along the beam.
     :param tilt: (roll, pitch) of the rotation where those axes stand at 0, degrees.
     :param shutter: empty for a beam that is always on.
+    :param beam: of a beamline, which then has the shutter and the ring; None for a constant one.
+    :param where: place of the camera in the beamline.
+    :param efficiency: quanta detected per photon of that beam.
     :param parts: of an exposure during which the sample moves.
     """
 
@@ -57,6 +62,9 @@ class SimCamera(PacedSource):
         pitch: str = "",
         tilt: tuple[float, float] = (0.0, 0.0),
         shutter: str = "",
+        beam: Beam | None = None,
+        where: str | float = 0.0,
+        efficiency: float = 0.01,
         ring: Ring | None = None,
         parts: int = 1,
         dead_time: float = 0.001,
@@ -81,6 +89,15 @@ class SimCamera(PacedSource):
         self._shutter = shutter
         self._ring = ring or Ring()
         self._parts = parts
+        self._beam = beam
+        self._where = where
+        self._efficiency = efficiency
+        # Rows are counted downwards, y upwards.
+        rows, columns = info.shape
+        self._grid = (
+            (np.arange(columns) - (columns - 1) / 2) * imager.pixel,
+            ((rows - 1) / 2 - np.arange(rows)) * imager.pixel,
+        )
         self._run = 0
         # Compiled now rather than at the first frame.
         imager.render([Pose()], 0.0, 0, 0, np.empty(info.shape, dtype=info.dtype))
@@ -93,11 +110,14 @@ class SimCamera(PacedSource):
                 self._board.motion(axis, now)
         if self._shutter:
             self._board.shutter(self._shutter, now)
+        if self._beam is not None:
+            self._beam.check(self._where)
         self._run += 1
 
     def render(self, index: int, start: float, stop: float, frame: NDArray[Any]) -> int:
         """Write the frame exposed from ``start`` to ``stop``."""
-        saturated = self.imager.render(self.poses(start, stop), stop - start, self._run, index, frame)
+        poses, light = self.seen(start, stop)
+        saturated = self.imager.render(poses, stop - start, self._run, index, frame, light)
         return STATUS_SATURATED if saturated else STATUS_GOOD
 
     def truth(self) -> dict[str, Any]:
@@ -114,28 +134,53 @@ class SimCamera(PacedSource):
             "bodies": len(self.imager.phantom.ellipsoids),
         }
 
+    def seen(self, start: float, stop: float) -> tuple[list[Pose], Light | None]:
+        """How the sample stands during an exposure, part by part, and the beam of a beamline if there is one."""
+        if self._beam is None or stop <= start:
+            return self.poses(start, stop), None
+        exposures = self._beam.during([start], [stop], self._where)
+        spans = self._beam.spans(start, stop, self._where)
+        photons = float(exposures.sums(exposures.beam.flux)[0])
+        if not spans or photons <= 0.0:
+            return [], None
+        # The beam's shape is taken in the middle of the exposure, its flux is the mean.
+        middle = len(exposures.seconds) // 2
+        state = exposures.beam.take(np.array([middle]), exposures.beam.moments[middle : middle + 1])
+        x, y = self._grid
+        pixel = self.imager.pixel
+        columns, rows = (p.density(at)[0] * pixel for p, at in ((state.horizontal, x), (state.vertical, y)))
+        flux = self._efficiency * photons / sum(b - a for a, b in spans)
+        light = Light(rows.astype(np.float32), columns.astype(np.float32), flux)
+        return self._parts_of(spans, start, stop, lambda a, b: b - a), light
+
     def poses(self, start: float, stop: float) -> list[Pose]:
-        """How the sample stands during an exposure, part by part."""
+        """How the sample stands during an exposure, part by part, weighted by the ring's charge."""
         if stop <= start:
             return []
         spans = [(start, stop)]
         if self._shutter:
             spans = open_spans(self._board.shutter(self._shutter, start), start, stop)
+        full = self._ring.current
+        return self._parts_of(spans, start, stop, lambda a, b: self._ring.charge(a, b) / full if full else 0.0)
+
+    def _parts_of(
+        self, spans: list[tuple[float, float]], start: float, stop: float, weight: Callable[[float, float], float]
+    ) -> list[Pose]:
         motions = {part: self._board.motion(axis, start) for part, axis in self._axes.items() if axis}
         parts = self._parts if any(_moves(rows, stop) for rows in motions.values()) else 1
         poses: list[Pose] = []
         for a, b in spans:
             count = max(1, math.ceil(parts * (b - a) / (stop - start)))
             edges = np.linspace(a, b, count + 1).tolist()
-            poses += [self._pose(motions, left, right) for left, right in pairwise(edges)]
+            poses += [self._pose(motions, left, right, weight(left, right)) for left, right in pairwise(edges)]
         return poses
 
-    def _pose(self, motions: dict[str, Segments], start: float, stop: float) -> Pose:
+    def _pose(self, motions: dict[str, Segments], start: float, stop: float, seconds: float) -> Pose:
         middle = 0.5 * (start + stop)
         at = dict(self._tilt)
         for part, rows in motions.items():
             at[part] = at.get(part, 0.0) + float(positions(rows, [middle])[0])
-        return Pose(seconds=self._ring.charge(start, stop) / self._ring.current if self._ring.current else 0.0, **at)
+        return Pose(seconds=seconds, **at)
 
 
 def _moves(rows: Rows, stop: float) -> bool:
