@@ -104,6 +104,8 @@ def _folder(data: Path | None) -> Path:
         return Path(tempfile.mkdtemp(prefix="firstlight-demo-"))
     try:
         data.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise InvalidInput(f"{data} is a file, not a folder.", hint="Choose another one with --data.") from None
     except OSError as error:
         raise InvalidInput(
             f"The folder {data} can not be made: {error.strerror}.", hint="Choose another one with --data."
