@@ -139,6 +139,22 @@ def test_a_scan_beyond_the_limits_is_refused_before_anything_moves(session: Sess
     assert session["rot"].position == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "message"),
+    [
+        (("rot", 0, 1), {}, "ascan: missing a required argument: 'intervals'"),
+        (("rot", 0, 1, 2, 0.1), {"speed": 3}, "ascan: got an unexpected keyword argument 'speed'"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_answered_with_those_that_do(
+    session: Session, arguments: tuple[object, ...], keywords: dict[str, object], message: str
+) -> None:
+    for ask in (session.ascan, session.ascan.estimate, session.ascan.dry_run):
+        with pytest.raises(InvalidInput, match=message) as caught:
+            ask(*arguments, **keywords)
+        assert "ascan(axis, start, stop, intervals, count_time, *counters, " in caught.value.hint
+
+
 def test_a_misspelt_device_is_answered_with_the_nearest_name(session: Session) -> None:
     with pytest.raises(NotFound, match="Did you mean rot"):
         session["rott"]

@@ -4,6 +4,7 @@ from firstlight.scanning._chain import Chain, Node
 from firstlight.scanning._claims import Busy, Client, Lock, acting, acting_as
 from firstlight.scanning._commands import COMMANDS, ascan, ct, dscan, flyscan, loopscan, sct, timescan
 from firstlight.scanning._conduct import Outcome, Watch
+from firstlight.scanning._describe import describe
 from firstlight.scanning._devices import Camera, Devices, nearest
 from firstlight.scanning._engine import Engine
 from firstlight.scanning._estimate import DryRun, Estimate
@@ -58,6 +59,7 @@ __all__ = [
     "ascan",
     "ct",
     "d2scan",
+    "describe",
     "dmesh",
     "dnmesh",
     "dnscan",

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from firstlight.scanning import DryRun, Estimate, ScanSequence
+from firstlight.scanning import DryRun, Estimate, ScanSequence, describe
 
 if TYPE_CHECKING:
     from firstlight.data import Run
@@ -31,7 +31,7 @@ class Command:
 
     def scan(self, *arguments: Any, **keywords: Any) -> Scan | ScanSequence:
         """The description alone."""
-        return self._function(*arguments, **keywords)
+        return describe(self._function, *arguments, **keywords)
 
     def estimate(self, *arguments: Any, **keywords: Any) -> Estimate:
         """Time, data and room that it would take, and why it may not run, if so; nothing moves."""

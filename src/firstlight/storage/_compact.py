@@ -58,7 +58,8 @@ def compact(dataset_file: Path, *, remove: bool = True, progress: Callable[[str]
                 sources[name] = folder / target[0]
         if not sources and not inside:
             raise NotFound(
-                f"{folder} holds no runs to merge.", hint="Name the folder of a dataset, {sample}_{dataset}, or its file."
+                f"{folder} holds no runs to merge.",
+                hint="Name the folder of a dataset, {sample}_{dataset}, or its file.",
             )
         # What is inside already needs no copy, but a new file needs all of it.
         todo = {name: file for name, file in sources.items() if name not in inside}
