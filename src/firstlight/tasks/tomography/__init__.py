@@ -11,6 +11,7 @@ from firstlight.tasks.tomography._projections import DARK, FLAT, PROJECTION, Fra
 from firstlight.tasks.tomography._references import References, reduce_references, sinograms
 from firstlight.tasks.tomography._rings import RING_METHODS, remove_rings
 from firstlight.tasks.tomography._sources import open_projections
+from firstlight.tasks.tomography._upright import Upright, find_lean
 
 __all__ = [
     "AXIS_METHODS",
@@ -29,8 +30,10 @@ __all__ = [
     "Projections",
     "References",
     "Result",
+    "Upright",
     "draw",
     "find_axis",
+    "find_lean",
     "open_projections",
     "open_source",
     "process",

@@ -33,9 +33,9 @@ def estimate(sinograms: Floats, angles: NDArray[np.float64], workers: int | None
     for first, parts in pairs:
         indices, weights = zip(*parts, strict=True)
         second = np.tensordot(np.asarray(weights), sinograms[:, list(indices)], axes=(0, 1))
-        shift = _shift(sinograms[:, first], second)
-        if shift is not None:
-            found.append(shift)
+        match = mirror(sinograms[:, first], second)
+        if match is not None:
+            found.append(match[0])
     if not found:
         raise InvalidInput("Opposite projections have no structure in common.")
     return float(sinograms.shape[2] - 1 + np.median(found)) / 2.0
@@ -54,8 +54,13 @@ def _pairs(angles: NDArray[np.float64]) -> list[tuple[int, list[tuple[int, float
     return chosen[::step][:_PAIRS]
 
 
-def _shift(first: NDArray[np.floating], second: NDArray[np.floating]) -> float | None:
-    """Columns by which the mirrored second projection is to be shifted to lie on the first; None without structure."""
+def mirror(first: NDArray[np.floating], second: NDArray[np.floating]) -> tuple[float, float] | None:
+    """Columns by which the mirrored second projection is to be shifted to lie on the first, and how alike they are.
+
+    :param first: (rows, columns), attenuation.
+    :param second: half a turn further.
+    :returns: 2c - (n - 1) for an axis in column c of n, and the correlation (1 at best); None without structure.
+    """
     from scipy.fft import irfft, next_fast_len, rfft
 
     rows, width = first.shape
@@ -84,7 +89,7 @@ def _shift(first: NDArray[np.floating], second: NDArray[np.floating]) -> float |
     weighed = np.where(usable & (product > 0), product / np.sqrt(energy) * alike, -1.0)
     best = _climb(alike, int(np.argmax(weighed)))
     shift = best if best <= length // 2 else best - length
-    return shift + _vertex(alike[best - 1], alike[best], alike[(best + 1) % length])
+    return shift + _vertex(alike[best - 1], alike[best], alike[(best + 1) % length]), float(alike[best])
 
 
 def _climb(values: NDArray[np.float64], start: int) -> int:
