@@ -14,7 +14,7 @@ from firstlight.cli import _app
 from firstlight.cli._failure import report
 from firstlight.model import FirstlightError, NotFound
 
-COMMANDS = ("demo", "shell", "run", "doctor", "buffer", "ls", "show", "export", "recover", "compact")
+COMMANDS = ("demo", "shell", "run", "doctor", "config", "buffer", "ls", "show", "export", "recover", "compact")
 
 Main = Callable[..., int]
 Refused = Callable[..., str]

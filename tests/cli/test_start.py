@@ -52,7 +52,7 @@ def test_help_and_version_import_nothing_slow(argument: str) -> None:
     assert running(argument) & SLOW == set()
 
 
-@pytest.mark.parametrize("command", ["demo", "shell", "run", "doctor", "buffer", "show"])
+@pytest.mark.parametrize("command", ["demo", "shell", "run", "doctor", "buffer", "show", "config"])
 def test_the_help_of_a_command_imports_no_room(command: str) -> None:
     # typer itself needs pydantic to explain some kinds of arguments.
     assert running(command, "--help") & (SLOW - {"pydantic"}) == set()
@@ -63,6 +63,6 @@ def test_the_rooms_of_every_process_import_no_compiler_and_no_extra(room: str) -
     assert imported(f"import firstlight.{room}") & SLOW_ROOMS == set()
 
 
-@pytest.mark.parametrize("room", ["storage", "data", "devices", "detectors", "scanning", "session"])
+@pytest.mark.parametrize("room", ["storage", "data", "devices", "detectors", "configuration", "scanning", "session"])
 def test_no_room_imports_the_compiler_or_an_extra_before_it_is_needed(room: str) -> None:
     assert imported(f"import firstlight.{room}") & {"numba", *EXTRAS} == set()

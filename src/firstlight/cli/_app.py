@@ -12,7 +12,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from firstlight.cli import _buffer, _demo, _doctor, _files, _icat, _look, _shell
+from firstlight.cli import _buffer, _config, _demo, _doctor, _files, _icat, _look, _shell
 from firstlight.cli._failure import report
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("shell")(_shell.shell)
 app.command("run")(_shell.run)
 app.command("doctor")(_doctor.doctor)
 app.add_typer(_buffer.app, name="buffer")
+app.add_typer(_config.app, name="config")
 app.add_typer(_icat.app, name="icat")
 for _command in (_look.ls, _look.show, _files.export, _files.recover, _files.compact):
     app.command(_command.__name__)(_command)

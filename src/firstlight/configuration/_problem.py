@@ -108,7 +108,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """A hint with the known word that is most like one that is not, or with all of them."""
     words = list(dict.fromkeys(known))
     lowered = {candidate.lower(): candidate for candidate in words}
-    close = difflib.get_close_matches(word.lower(), list(lowered), n=1)
+    low = word.lower()
+    close = difflib.get_close_matches(low, list(lowered), n=1)
+    if not close and len(low) > 2:
+        # A part of a word is meant as that word: lz4 as bitshuffle-lz4, velocity_limit as velocity.
+        close = [one for one in lowered if len(one) > 2 and (low in one or one in low)]
     if close:
         return f"Did you mean {lowered[close[0]]}?"
     if not words:

@@ -11,6 +11,7 @@ from firstlight.devices import Configuration, unit
 from firstlight.storage import Roots
 
 Word = Annotated[str, Field(min_length=1)]
+Broker = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+:[0-9]{1,5}$")]
 Words = tuple[Word, ...]
 
 DATA = "firstlight-data"
@@ -54,21 +55,12 @@ class StorageSettings(Configuration):
 
 
 class IcatSettings(Configuration):
-    """The catalogue that datasets are registered in."""
+    """The catalogue of ICAT: records of datasets are always written, and sent when there is a broker."""
 
-    url: Word | Words
-    """Of the message broker, host:port; several when one stands in for another."""
-    queue: Word = "/queue/icatIngest"
-    """Of the broker."""
-    elogbook: str = ""
-    """Address of the electronic logbook; none when empty."""
-    token: str = Field(default="", repr=False)
-    """For the electronic logbook; take it from the environment: ${ELOGBOOK_TOKEN}."""
-
-    @property
-    def urls(self) -> tuple[str, ...]:
-        """Of all brokers."""
-        return (self.url,) if isinstance(self.url, str) else self.url
+    brokers: tuple[Broker, ...] = ()
+    """Message brokers, host:port; several when one stands in for another."""
+    spool: str = ""
+    """Folder for what has not been sent yet; icat in the folder of the user's state when not given."""
 
 
 class SessionSettings(Configuration):

@@ -59,9 +59,8 @@ def gather(path: Path, problems: Problems, expand: Callable[[Scalar], object]) -
         gathering.folder(path)
     else:
         gathering.file(path)
-    document = gathering.document
-    document.top = Table(gathering.top, Where(document.files[0] if document.files else path, 1))
-    return document
+    gathering.document.top = Table(gathering.top, Where(gathering.first or path, 1))
+    return gathering.document
 
 
 def near_file(path: Path) -> str:
@@ -81,6 +80,7 @@ class _Gathering:
     expand: Callable[[Scalar], object]
     document: Document
     top: dict[str, Entry] = field(default_factory=dict)
+    first: Path | None = None
     seen: set[Path] = field(default_factory=set)
     settings: dict[Path, Table | None] = field(default_factory=dict)
 
@@ -110,6 +110,7 @@ class _Gathering:
         if real in self.seen:
             return
         self.seen.add(real)
+        self.first = self.first or path
         self.document.files.append(real)
         table = read(path, self.problems)
         if table is None:
@@ -143,8 +144,10 @@ class _Gathering:
                 )
 
     def section(self, key: str, entry: Entry) -> None:
+        if key == "scripts" and isinstance(entry.node, Scalar) and entry.node.value is not None:
+            entry = Entry(entry.where, Items((entry.node,), entry.node.where))
         before = self.top.get(key)
-        if before is None:
+        if before is None or (isinstance(before.node, Scalar) and before.node.value is None):
             self.top[key] = entry
             return
         first, second = before.node, entry.node

@@ -169,12 +169,13 @@ class _Reader:
         from ruamel.yaml import events as kinds
 
         found: list[Node] = []
+        begin = Where(self.path, 1)
         for event in events:
-            if isinstance(event, (kinds.ScalarEvent, kinds.CollectionStartEvent, kinds.AliasEvent)):
+            if isinstance(event, kinds.DocumentStartEvent):
+                begin = self._where(event)
+            elif isinstance(event, (kinds.ScalarEvent, kinds.CollectionStartEvent, kinds.AliasEvent)):
                 if found:
-                    raise _Refused(
-                        self._where(event), "A second document begins here.", "Keep one; remove the line ---."
-                    )
+                    raise _Refused(begin, "A second document begins here.", "Keep one; remove the line ---.")
                 found.append(self._node(event, events, 0))
         return found[0] if found else Scalar(None, Where(self.path, 1))
 
@@ -322,7 +323,8 @@ def explain(path: Path, text: str, error: Exception) -> tuple[Where, str, str]:
         position = getattr(error, "position", None)
         line = text[:position].count("\n") if isinstance(position, int) else 0
         character = getattr(error, "character", None)
-        found = f" (U+{ord(character) if isinstance(character, str) else character:04X})" if character else ""
+        character = ord(character) if isinstance(character, str) else character
+        found = f" (U+{character:04X})" if character is not None else ""
         return Where(path, line + 1), f"A character that text files do not hold{found}.", "Remove it."
     line, column = mark.line, mark.column
     here = lines[line] if line < len(lines) else ""
