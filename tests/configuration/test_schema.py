@@ -42,7 +42,10 @@ def test_every_kind_and_every_setting_is_in_it_with_its_text() -> None:
         assert described["description"]
         for name, field in configuration(kind).model_fields.items():
             if name != "name" and field.description:
-                assert field.description.rstrip(".") in described["properties"][name]["description"]
+                setting = described["properties"][name]
+                if "description" not in setting:  # it is that of the setting's own type
+                    setting = document["definitions"][setting["allOf"][0]["$ref"].rpartition("/")[2]]
+                assert field.description.rstrip(".") in setting["description"]
 
 
 def test_units_are_in_the_texts() -> None:
