@@ -26,7 +26,7 @@ def count(counter: Diode, clock: FakeClock, exposure: float = 1.0) -> float:
         moment = clock.now()
         counter.start(moment)
         await clock.sleep_until(moment + exposure)
-        return counter.read()[0]
+        return float(counter.read()[0])
 
     return asyncio.run(story())
 

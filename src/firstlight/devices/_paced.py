@@ -143,9 +143,12 @@ class PacedSource(ABC):
         if start < self._ready_at - _BUSY_SLACK:
             frame[...] = missing_value(frame.dtype)
             return FrameStamp(start, stop, STATUS_MISSING)
-        status = self.render(index, start, stop, frame)
+        status = self._draw(index, start, stop, frame)
         self._ready_at = start + self.info.period(stop - start)
         return FrameStamp(start, stop, status)
+
+    def _draw(self, index: int, start: float, stop: float, frame: NDArray[Any]) -> int:
+        return self.render(index, start, stop, frame)
 
     def _pause(self, until: float) -> None:
         if isinstance(self._clock, FakeClock):

@@ -29,6 +29,7 @@ DEVICES: dict[str, tuple[str, str]] = {
         "firstlight.devices.sim._in_beam:photodiode",
         "firstlight.devices.sim._in_beam:PhotoDiodeConfiguration",
     ),
+    "sim.faults": ("firstlight.devices.sim._panel:faults", "firstlight.devices.sim._panel:FaultsConfiguration"),
     "sim.diode": ("firstlight.devices.sim._build:diode", "firstlight.devices.sim._build:DiodeConfiguration"),
     "sim.trigger": ("firstlight.devices.sim._build:trigger", "firstlight.devices.sim._build:TriggerConfiguration"),
     "soft.counter": (

@@ -17,7 +17,7 @@ from firstlight.simulation._passive import Absorber, Attenuator, FastShutter, Fo
 from firstlight.simulation._peak import Peak
 from firstlight.simulation._phantom import PRESETS, Ellipsoid, Phantom, shepp_logan, tooth
 from firstlight.simulation._powder import Family, Powder, PowderSettings
-from firstlight.simulation._random import key, key_of, moment_key, poisson, uniform
+from firstlight.simulation._random import key, key_of, moment_key, normal, poisson, uniform
 from firstlight.simulation._ring import Ring
 from firstlight.simulation._state import BeamState, Profile
 from firstlight.simulation._structure import (
@@ -82,6 +82,7 @@ __all__ = [
     "misalignment",
     "module_mask",
     "moment_key",
+    "normal",
     "poisson",
     "refraction",
     "shepp_logan",

@@ -87,6 +87,11 @@ def _invert(mean: float, uniform: float) -> int:
     return count
 
 
+def normal(state: int) -> float:
+    """A normal number of mean 0 and variance 1 (G. E. P. Box, M. E. Muller, 1958)."""
+    return math.sqrt(-2.0 * math.log(uniform(state, 0))) * math.cos(2.0 * math.pi * uniform(state, 1))
+
+
 def uniforms_of(state: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """An array of numbers in (0, 1) that depends on the state and the shape alone."""
     count = int(np.prod(shape))

@@ -8,6 +8,9 @@ from firstlight.devices.sim._chain import BeamlineConfiguration
 from firstlight.devices.sim._counter import Diode, RingCurrent, SimCounter
 from firstlight.devices.sim._current import CurrentMeter, IonChamber, PhotoDiode
 from firstlight.devices.sim._encoder import SimEncoder
+from firstlight.devices.sim._faults import Active, Fault, Faults
+from firstlight.devices.sim._faulty import FaultySource
+from firstlight.devices.sim._panel import FaultPanel
 from firstlight.devices.sim._published import (
     DEVICES_RUN,
     Board,
@@ -23,6 +26,7 @@ from firstlight.devices.sim._trigger import SimTrigger
 __all__ = [
     "DEVICES_RUN",
     "LATENCY",
+    "Active",
     "Beam",
     "BeamlineConfiguration",
     "Board",
@@ -30,6 +34,10 @@ __all__ = [
     "CurrentMeter",
     "Diode",
     "Exposures",
+    "Fault",
+    "FaultPanel",
+    "Faults",
+    "FaultySource",
     "IonChamber",
     "MemoryBoard",
     "PhotoDiode",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firstlight.devices._paced import PacedSource
+from firstlight.devices.sim._faulty import FaultySource
 from firstlight.devices.sim._parts import Illumination
 from firstlight.model import (
     STATUS_GOOD,
@@ -21,7 +21,7 @@ from firstlight.model import (
 from firstlight.simulation import AreaImager
 
 
-class SimAreaDetector(PacedSource):
+class SimAreaDetector(FaultySource):
     """Frames of an :class:`~firstlight.simulation.AreaImager` whose scene stands on simulated axes.
 
     A frame depends on the seed, the number of the run since the detector was built, its index, and what the axes, the
@@ -29,6 +29,7 @@ class SimAreaDetector(PacedSource):
 
     :param beam: what falls on the sample, and which axes move it.
     :param parts: into which an exposure is cut while something moves.
+    :param pool: frames that are rendered once and shown again; 0 renders each.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class SimAreaDetector(PacedSource):
         dead_time: float = 1e-4,
         maximum_rate: float = 500.0,
         readout: float = 0.002,
+        pool: int = 0,
         clock: Clock | None = None,
     ) -> None:
         info = CameraInfo(
@@ -52,7 +54,15 @@ class SimAreaDetector(PacedSource):
             maximum_rate=maximum_rate,
             pixel_size=(pixel[0] * 1e-3, pixel[1] * 1e-3),
         )
-        super().__init__(name, info, clock=clock or RealClock(), motion=beam.board.motion, readout=readout)
+        super().__init__(
+            name,
+            info,
+            clock=clock or RealClock(),
+            motion=beam.board.motion,
+            board=beam.board,
+            readout=readout,
+            pool=pool,
+        )
         self.imager = imager
         self.beam = beam
         self._parts = parts

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+from typing import Any
 
 import numpy as np
 
+from firstlight.devices.sim._faults import AXIS, Fault, Faults
 from firstlight.devices.sim._published import MemoryBoard
 from firstlight.devices.sim._switches import cut, endless
 from firstlight.model import (
@@ -44,6 +46,7 @@ class SimAxis:
     :param noise: root mean square of what :meth:`position` reads, dial units.
     :param seed: of the noise.
     :param board: where the motion is published.
+    :ivar faults: what it does wrong on demand.
     """
 
     def __init__(
@@ -90,6 +93,8 @@ class SimAxis:
         self._latency = latency
         self._clock: Clock = clock or RealClock()
         self._board = board if board is not None else MemoryBoard()
+        self.faults = Faults(name, AXIS, self._clock, self._board)
+        self._board.on_fault(name, self._look)
         self._target = position
         self._wait: asyncio.Future[None] | None = None
         self._moves = False
@@ -98,6 +103,8 @@ class SimAxis:
 
     def position(self) -> float:
         """Dial position now."""
+        if self.faults.active:
+            self.faults.check()
         now = self._clock.now()
         here = self._target if now >= self._rest_at else self.mechanical() - self.slip
         return here + self._random.normal(0.0, self._noise) if self._noise else here
@@ -140,6 +147,9 @@ class SimAxis:
         if not low <= target <= high:
             raise LimitError(self.name, f"its controller refuses {target:g} {self.unit}: {low:g} to {high:g} allowed.")
         now = self._may_move()
+        if self.faults.active:
+            await self._move_badly(target, velocity or self.velocity)
+            return
         if self._instant and velocity is None:
             self._target = target
             self._board.post_motion(self.name, rest(target + self.slip, now), self.unit)
@@ -191,6 +201,7 @@ class SimAxis:
 
     async def stop(self) -> None:
         """Decelerate and return at rest; a move under way ends with an error, a jog without."""
+        self.faults.check()
         self._halt()
         if self._wait is not None:
             self._wait.cancel()
@@ -216,10 +227,40 @@ class SimAxis:
             rows[:, POSITION] -= self.slip
         return rows
 
+    def truth(self) -> dict[str, Any]:
+        """What its controller does not know."""
+        found: dict[str, Any] = {"slip": self.slip, "slip@units": self.unit} if self.slip else {}
+        return found | ({"faults": self.faults.truth()} if self.faults.active else {})
+
     # -- inside
+
+    async def _move_badly(self, target: float, velocity: float) -> None:
+        """A move while something is set to go wrong."""
+        await self.faults.answer()
+        start, way = self._target, math.copysign(1.0, target - self._target)
+        if self.faults.happens(Fault.STUCK) is not None:
+            await self._clock.sleep_until(end(self._trapezoid(target + self.slip, velocity)))
+            raise DeviceError(
+                self.name,
+                f"did not move: its controller reports a following error at {start:g} {self.unit}.",
+                hint="See whether something blocks it.",
+            )
+        share = self.faults.happens(Fault.MIDWAY)
+        goal = target if share is None else start + share * (target - start)
+        lost = (self.faults.happens(Fault.SLIPS) or 0.0) * way if target != start else 0.0
+        switch, stopped = await self._ride(self._trapezoid(goal + self.slip - lost, velocity), goal)
+        if stopped:
+            raise DeviceError(self.name, f"was stopped at {self._target:g} {self.unit}.")
+        self._refuse_switch(switch, f"on its way to {target:g} {self.unit}")
+        self.slip -= lost
+        if share is not None:
+            raise DeviceError(
+                self.name, f"stopped by itself at {goal:g} {self.unit} on its way to {target:g} {self.unit}."
+            )
 
     def _may_move(self) -> float:
         """The present moment, when it may set off."""
+        self.faults.check()
         now = self._clock.now()
         if self._moves or now < self._rest_at:
             raise DeviceError(self.name, f"is already moving to {self._target:g} {self.unit}.", hint="Stop it first.")
@@ -283,6 +324,7 @@ class SimAxis:
             await self._wait
         except asyncio.CancelledError:
             if task is None or task.cancelling() == cancelled_before:
+                self.faults.check()
                 # Our own sleep was cancelled by stop(), nobody cancelled the move.
                 await self._clock.sleep_until(self._rest_at)
                 return True
@@ -291,7 +333,14 @@ class SimAxis:
             raise
         finally:
             self._wait = None
+        self.faults.check()
         return False
+
+    def _look(self) -> None:
+        """Somebody set a fault, in any thread: a move under way notices at once when the connection is lost."""
+        wait = self._wait
+        if wait is not None and self.faults.since(Fault.DISCONNECTED) is not None:
+            wait.get_loop().call_soon_threadsafe(wait.cancel)
 
     def _halt(self) -> None:
         moment = self._clock.now() + self._latency

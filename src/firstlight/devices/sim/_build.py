@@ -263,6 +263,8 @@ class CameraConfiguration(Configuration):
     """Frames per second, whatever the exposure."""
     readout: Seconds = Field(default=LATENCY, ge=0)
     """From the end of an exposure to its frame."""
+    pool: int = Field(default=0, ge=0)
+    """Frames that are rendered once in a run and shown again and again, for speed; 0 renders each."""
     detector: DetectorSettings = DetectorSettings()
     beam: BeamSettings = BeamSettings()
     ring: RingSettings = RingSettings()
@@ -380,6 +382,7 @@ def camera(config: Mapping[str, Any], surroundings: Surroundings | None = None) 
         dead_time=c.dead_time,
         maximum_rate=c.maximum_rate,
         readout=c.readout,
+        pool=c.pool,
         clock=surroundings.clock if surroundings is not None else RealClock(),
     )
 

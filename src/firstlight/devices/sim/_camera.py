@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firstlight.devices._paced import PacedSource
 from firstlight.devices._track import Rows
 from firstlight.devices.sim._beamline import Beam
 from firstlight.devices.sim._exposure import open_spans
+from firstlight.devices.sim._faulty import FaultySource
 from firstlight.devices.sim._published import Board
 from firstlight.model import (
     STATUS_GOOD,
@@ -28,7 +28,7 @@ from firstlight.model.motion import Segments, positions
 from firstlight.simulation import Imager, Light, Pose, Ring
 
 
-class SimCamera(PacedSource):
+class SimCamera(FaultySource):
     """Frames of an :class:`~firstlight.simulation.Imager` whose sample stands on simulated axes.
 
     Angle, lateral position and height are those of the named axes (dial) in the middle of each part of the exposure;
@@ -47,6 +47,7 @@ class SimCamera(PacedSource):
     :param where: place of the camera in the beamline.
     :param efficiency: quanta detected per photon of that beam.
     :param parts: of an exposure during which the sample moves.
+    :param pool: frames that are rendered once and shown again; 0 renders each.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class SimCamera(PacedSource):
         dead_time: float = 0.001,
         maximum_rate: float = 100.0,
         readout: float = 0.002,
+        pool: int = 0,
         clock: Clock | None = None,
     ) -> None:
         pixel = imager.pixel * 1e-3
@@ -81,7 +83,9 @@ class SimCamera(PacedSource):
             maximum_rate=maximum_rate,
             pixel_size=(pixel, pixel),
         )
-        super().__init__(name, info, clock=clock or RealClock(), motion=board.motion, readout=readout)
+        super().__init__(
+            name, info, clock=clock or RealClock(), motion=board.motion, board=board, readout=readout, pool=pool
+        )
         self.imager = imager
         self._board = board
         self._axes = {"angle": rotation, "lateral": lateral, "height": height, "roll": roll, "pitch": pitch}

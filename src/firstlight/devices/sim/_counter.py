@@ -16,10 +16,11 @@ from firstlight.devices._schedule import Schedule
 from firstlight.devices.sim._axis import LATENCY
 from firstlight.devices.sim._beamline import CURRENT, MACHINE, history
 from firstlight.devices.sim._exposure import open_spans
+from firstlight.devices.sim._faults import COUNTER, Fault, Faults
 from firstlight.devices.sim._published import Board, MemoryBoard
 from firstlight.model import Block, ChannelRole, ChannelSpec, Clock, DeviceError, RealClock, TriggerMode, TriggerPlan
 from firstlight.model.motion import positions
-from firstlight.simulation import History, Machine, Peak, Ring, key, key_of, moment_key, poisson
+from firstlight.simulation import History, Machine, Peak, Ring, key, key_of, moment_key, normal, poisson
 
 _NODES = 16
 """Moments at which a diode looks at moving axes within one exposure."""
@@ -42,6 +43,7 @@ class SimCounter(ABC):
         self._exposure = 0.0
         self._start = 0.0
         self._collected = 0
+        self.faults = Faults(name, COUNTER, self._clock, board if board is not None else MemoryBoard())
 
     @abstractmethod
     def value(self, start: float, stop: float) -> float:
@@ -56,6 +58,7 @@ class SimCounter(ABC):
 
         :raises DeviceError: when the mode is not one of :attr:`modes`, or the plan cannot be kept.
         """
+        self.faults.check()
         if plan.mode not in self.modes:
             raise DeviceError(self.name, f"cannot be triggered by {plan.mode}.")
         self._exposure = plan.exposure
@@ -66,13 +69,16 @@ class SimCounter(ABC):
 
     def start(self, moment: float) -> None:
         """Software: one exposure starts at ``moment``. Time: the first one does. Position: arm."""
+        self.faults.check()
         if self._schedule is None:
             self._start = moment
         else:
             self._schedule.arm(moment)
 
-    def read(self) -> Sequence[float]:
-        """The value of the exposure that was started last."""
+    def read(self) -> Any:
+        """The value of the exposure that was started last, in a sequence; to be awaited while faults are set."""
+        if self.faults.active:
+            return self._read_badly()
         return (self.value(self._start, self._start + self._exposure),)
 
     def collect(self) -> Sequence[Block]:
@@ -80,11 +86,15 @@ class SimCounter(ABC):
         if self._schedule is None:
             return ()
         now = self._clock.now()
+        if self.faults.active:
+            self._check_badly()
+            if self.faults.since(Fault.SILENT) is not None:
+                return ()
         starts = self._schedule.starts(self._collected, now - self._exposure)
         if not len(starts):
             return ()
         self._schedule.keep(now)
-        values = self.values(starts, starts + self._exposure)
+        values = self._spoilt(starts, self.values(starts, starts + self._exposure))
         block = Block(self.name, self._collected, values, now)
         self._collected += len(starts)
         return (block,)
@@ -93,6 +103,38 @@ class SimCounter(ABC):
         """No more exposures; idempotent."""
         if self._schedule is not None:
             self._schedule.end(self._clock.now())
+
+    # -- what goes wrong on demand
+
+    async def _read_badly(self) -> Sequence[float]:
+        await self.faults.answer()
+        self._check_badly()
+        value = self.value(self._start, self._start + self._exposure)
+        return (float(self._spoilt(np.array([self._start]), np.array([value]))[0]),)
+
+    def _check_badly(self) -> None:
+        self.faults.check()
+        if self.faults.happens(Fault.FAILS) is not None:
+            self.faults.refuse("its electronics report an error.", hint="Switch it off and on again.")
+
+    def _spoilt(self, starts: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values with the faults that are set."""
+        if not self.faults.active:
+            return values
+        spoilt = values.astype(np.float64)
+        since = self.faults.since(Fault.DRIFT)
+        for k, start in enumerate(starts.tolist()):
+            # Keyed by the moment: a point reads the same in whichever block it is collected.
+            moment = round(start * 1e9)
+            noise, nan = self.faults.happens(Fault.NOISE, moment), self.faults.happens(Fault.NAN, moment)
+            drift = self.faults.happens(Fault.DRIFT, moment)
+            if noise is not None:
+                spoilt[k] *= 1.0 + noise * normal(key(key_of(self.name), moment))
+            if drift is not None and since is not None:
+                spoilt[k] *= 1.0 + drift * (start - since)
+            if nan is not None:
+                spoilt[k] = math.nan
+        return spoilt
 
 
 class RingCurrent(SimCounter):

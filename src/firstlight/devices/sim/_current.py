@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from firstlight.devices.sim._beamline import Beam
 from firstlight.devices.sim._counter import SimCounter
 from firstlight.model import Clock, DeviceError, TriggerPlan
-from firstlight.simulation import GasCell, key, key_of, material, moment_key, transmission, uniform
+from firstlight.simulation import GasCell, key, key_of, material, moment_key, normal, transmission
 
 ELEMENTARY = 1.602176634e-19
 """C."""
@@ -93,7 +92,7 @@ class CurrentMeter(SimCounter):
         currents = means / seconds + self.dark
         if self._state is not None:
             states = [moment_key(self._state, start) for start in starts.tolist()]
-            normals = np.array([_normal(state) for state in states])
+            normals = np.array([normal(state) for state in states])
             currents += normals * np.sqrt(variances / seconds**2 + self.noise**2 / (2.0 * seconds))
         return np.clip(currents, -self.range, self.range)
 
@@ -173,7 +172,3 @@ class PhotoDiode(CurrentMeter):
     def whole(self, energies: NDArray[np.float64]) -> NDArray[np.float64]:
         """E/3.66 eV."""
         return np.asarray(1e3 * energies / SILICON_PAIR)
-
-
-def _normal(state: int) -> float:
-    return math.sqrt(-2.0 * math.log(uniform(state, 0))) * math.cos(2.0 * math.pi * uniform(state, 1))

@@ -10,8 +10,10 @@ the device does not move any more in that run.
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstlight.devices._track import Rows, Track, cut, halted
+from firstlight.devices.sim._faults import Active, Fault, from_row
 from firstlight.model import ChannelRole, ChannelSpec, Conflict, NotFound
 from firstlight.model.motion import START, Segments
 
@@ -28,8 +31,17 @@ if TYPE_CHECKING:
 DEVICES_RUN = "devices"
 """Name of the run that holds the states of simulated devices."""
 
+FAULTS = "faults"
+"""Part of a device that is published: rows of what is set to go wrong with it."""
+
+LOOK = 0.02
+"""Seconds between looks at the faults of a device in another process."""
+
 MOST_GUARDS = 8
 """Guards that one session can wear out."""
+
+
+_NO_FAULTS: Mapping[Fault, Active] = {}
 
 
 class Board(Protocol):
@@ -65,6 +77,9 @@ class Board(Protocol):
         :raises NotFound: when nothing of that name is published.
         """
 
+    def faults(self, device: str) -> Mapping[Fault, Active]:
+        """What is set to go wrong with a device; the values keep count of what happened in this process."""
+
 
 class MemoryBoard:
     """A board within one process, where its devices publish."""
@@ -75,6 +90,8 @@ class MemoryBoard:
         self._shutters: dict[str, Track] = {}
         self._values: dict[str, Track] = {}
         self._texts: dict[str, str] = {}
+        self._faults: dict[str, dict[Fault, Active]] = {}
+        self._listeners: dict[str, Callable[[], None]] = {}
 
     def post_motion(self, axis: str, rows: Segments, unit: str = "") -> None:
         """Add motion of an axis; the first call introduces it."""
@@ -100,6 +117,25 @@ class MemoryBoard:
         if f"{device}.{part}" in self._texts:
             raise Conflict(f"{device}.{part} is published already.")
         self._texts[f"{device}.{part}"] = text
+
+    def post_fault(self, device: str, what: Fault, fault: Active | None) -> None:
+        """Set a fault of a device, or end it."""
+        there = dict(self._faults.get(device, {}))
+        there.pop(what, None)
+        if fault is not None:
+            there[what] = fault
+        self._faults[device] = there
+        listener = self._listeners.get(device)
+        if listener is not None:
+            listener()
+
+    def on_fault(self, device: str, listener: Callable[[], None]) -> None:
+        """Have a function called, in any thread, when a fault of a device is set or ended."""
+        self._listeners[device] = listener
+
+    def faults(self, device: str) -> Mapping[Fault, Active]:
+        """What is set to go wrong with a device."""
+        return self._faults.get(device, _NO_FAULTS)
 
     def unit(self, axis: str) -> str:
         """Unit of an axis."""
@@ -160,6 +196,12 @@ class SharedBoard(MemoryBoard):
         self.member.create_log(spec).append(np.frombuffer(text.encode(), dtype=np.uint8))
         super().post_text(device, part, text)
 
+    def post_fault(self, device: str, what: Fault, fault: Active | None) -> None:
+        """Set a fault of a device, or end it, for others first."""
+        row = (fault if fault is not None else Active(0.0, 0.0, 0.0)).row(what)
+        self._log(device, FAULTS, (len(row),), "").append(np.array([row]))
+        super().post_fault(device, what, fault)
+
     def _log(self, device: str, part: str, shape: tuple[int, ...], unit: str) -> LogWriter:
         log = self._logs.get(f"{device}.{part}")
         if log is None:
@@ -181,6 +223,7 @@ class BufferBoard:
         found = buffer if isinstance(buffer, Buffer) else Buffer(Path(buffer))
         self._run: RunReader = found.run(run if run is not None else newest_devices_run(found))
         self._followers: dict[str, _Follower] = {}
+        self._faults: dict[str, _FaultLog] = {}
         self._lock = threading.Lock()
 
     @property
@@ -231,6 +274,12 @@ class BufferBoard:
         # It was appended at once.
         return np.asarray(channel.read(0, channel.count)).tobytes().decode()
 
+    def faults(self, device: str) -> Mapping[Fault, Active]:
+        """What is set to go wrong with a device, as it was at most :data:`LOOK` seconds ago."""
+        with self._lock:
+            log = self._faults.setdefault(device, _FaultLog(self._run, f"{device}.{FAULTS}"))
+            return log.refresh()
+
     def _follower(self, device: str, part: str) -> _Follower:
         follower = self._followers.get(f"{device}.{part}")
         if follower is None:
@@ -279,6 +328,37 @@ class _Follower:
                 break
             self._guards.append(guard)
         return self._guards
+
+
+class _FaultLog:
+    """The faults of one device, read from where the last call ended."""
+
+    def __init__(self, run: RunReader, name: str) -> None:
+        self._run = run
+        self._name = name
+        self._channel: ChannelReader | None = None
+        self._taken = 0
+        self._next_look = -math.inf
+        self._active: dict[Fault, Active] = {}
+
+    def refresh(self) -> Mapping[Fault, Active]:
+        now = time.monotonic()
+        if now < self._next_look:
+            return self._active
+        self._next_look = now + LOOK
+        if self._channel is None:
+            try:
+                self._channel = self._run.channel(self._name)
+            except NotFound:
+                return self._active
+        count = self._channel.count
+        for row in np.asarray(self._channel.read(self._taken, count)).tolist() if count > self._taken else ():
+            what, fault = from_row(row)
+            self._active = {known: value for known, value in self._active.items() if known != what}
+            if fault.probability > 0.0:
+                self._active[what] = fault
+        self._taken = count
+        return self._active
 
 
 def _sorted_parts(rows: NDArray[np.float64]) -> list[NDArray[np.float64]]:

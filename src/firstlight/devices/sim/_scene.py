@@ -130,6 +130,8 @@ class AreaDetectorConfiguration(Configuration):
     """From the end of an exposure to the start of the next."""
     maximum_rate: PerSecond = Field(default=500.0, gt=0)
     """Frames per second, whatever the exposure."""
+    pool: int = Field(default=0, ge=0)
+    """Frames that are computed once in a run and shown again and again, for speed; 0 computes each."""
     readout: Seconds = Field(default=0.002, ge=0)
     """From the end of an exposure to its frame."""
     detector: CountingSettings = CountingSettings()
@@ -175,5 +177,6 @@ def area_detector(config: Mapping[str, Any], surroundings: Surroundings | None =
         dead_time=c.dead_time,
         maximum_rate=c.maximum_rate,
         readout=c.readout,
+        pool=c.pool,
         clock=surroundings.clock if surroundings is not None else RealClock(),
     )
