@@ -66,6 +66,21 @@ class MemoryLog:
             self.sealed, self.seal_reason = True, reason
 
 
+class MemoryRagged(MemoryLog):
+    """A ragged channel in memory."""
+
+    def append(self, values: NDArray[Any], lengths: Any = ()) -> int:
+        assert not self.sealed, f"{self.spec.name} is sealed"
+        assert values.dtype == np.dtype(self.spec.dtype)
+        self._blocks += np.split(values, np.cumsum(lengths)[:-1])
+        self.count += len(lengths)
+        return self.count
+
+    @property
+    def items(self) -> list[NDArray[Any]]:
+        return self._blocks
+
+
 class MemoryRun:
     """A run in memory; its states only ever grow."""
 
@@ -81,6 +96,12 @@ class MemoryRun:
     def create_log(self, spec: ChannelSpec) -> MemoryLog:
         log = self.join(spec)
         self._own.append(log)
+        return log
+
+    def create_ragged(self, spec: ChannelSpec) -> MemoryRagged:
+        log = MemoryRagged(spec, self._store)
+        self._own.append(log)
+        self.channels[spec.name] = log
         return log
 
     def join(self, spec: ChannelSpec) -> MemoryLog:

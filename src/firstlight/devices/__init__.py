@@ -3,6 +3,7 @@
 from firstlight.devices._attribute import AttributeCounter, SoftCounterConfiguration
 from firstlight.devices._axis import Axis
 from firstlight.devices._axis_configuration import AnyAxisConfiguration, make_axis
+from firstlight.devices._computed import CalculatedCounter, CalculatedCounterConfiguration
 from firstlight.devices._configuration import Configuration, Quantity, Reference, unit
 from firstlight.devices._integrating import IntegratingCounter
 from firstlight.devices._kind import Kind, PlugIn
@@ -32,6 +33,8 @@ __all__ = [
     "AnyAxisConfiguration",
     "AttributeCounter",
     "Axis",
+    "CalculatedCounter",
+    "CalculatedCounterConfiguration",
     "Calibration",
     "Configuration",
     "Device",

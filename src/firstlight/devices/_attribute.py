@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from firstlight.devices._configuration import Configuration, parse, unit
+from firstlight.devices._configuration import Configuration, Reference, parse, unit
 from firstlight.devices._sampling import Missing, SamplingCounter, SamplingMode
 from firstlight.devices._surroundings import Surroundings
 from firstlight.model import DeviceError, InvalidInput, nearest
@@ -60,7 +60,7 @@ class SoftCounterConfiguration(Configuration):
     """A counter that reads an attribute of another device."""
 
     name: Annotated[str, Field(min_length=1)]
-    device: Annotated[str, Field(min_length=1)]
+    device: Reference
     """The device."""
     attribute: Annotated[str, Field(min_length=1)]
     """Name or path of the attribute; a method is called without arguments."""

@@ -12,9 +12,18 @@ from firstlight.devices._axis import Axis
 from firstlight.devices._configuration import Configuration
 from firstlight.devices._kind import PlugIn, find
 from firstlight.devices._surroundings import Surroundings
-from firstlight.model import CounterDriver, FrameSource, InvalidInput, NotFound, Shutter, Trigger, Truthful
+from firstlight.model import (
+    CounterDriver,
+    DerivedCounter,
+    FrameSource,
+    InvalidInput,
+    NotFound,
+    Shutter,
+    Trigger,
+    Truthful,
+)
 
-Device = Axis | CounterDriver | Shutter | Trigger | Truthful
+Device = Axis | CounterDriver | DerivedCounter | Shutter | Trigger | Truthful
 
 DEVICES: dict[str, tuple[str, str]] = {
     "sim.axis": ("firstlight.devices.sim._build:axis", "firstlight.devices.sim._build:AxisConfiguration"),
@@ -32,6 +41,10 @@ DEVICES: dict[str, tuple[str, str]] = {
     "sim.faults": ("firstlight.devices.sim._panel:faults", "firstlight.devices.sim._panel:FaultsConfiguration"),
     "sim.diode": ("firstlight.devices.sim._build:diode", "firstlight.devices.sim._build:DiodeConfiguration"),
     "sim.trigger": ("firstlight.devices.sim._build:trigger", "firstlight.devices.sim._build:TriggerConfiguration"),
+    "calc.counter": (
+        "firstlight.devices._computed:calculated_counter",
+        "firstlight.devices._computed:CalculatedCounterConfiguration",
+    ),
     "soft.counter": (
         "firstlight.devices._attribute:soft_counter",
         "firstlight.devices._attribute:SoftCounterConfiguration",

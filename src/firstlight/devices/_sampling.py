@@ -387,5 +387,4 @@ class SamplingCounter(ABC):
 def _column(spec: ChannelSpec, values: Sequence[Any]) -> NDArray[Any] | Ragged:
     if spec.kind is not ChannelKind.RAGGED:
         return np.array(values, dtype=spec.dtype)
-    ends = np.cumsum([0, *map(len, values)], dtype=np.int64)
-    return Ragged(np.concatenate(values), ends)
+    return Ragged.of(values)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from firstlight.model._errors import InvalidInput
 
@@ -136,6 +136,18 @@ class Ragged:
 
     values: NDArray[Any]
     offsets: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, items: Sequence[ArrayLike], dtype: DTypeLike = np.float64) -> Ragged:
+        """Items from 1-D arrays."""
+        arrays = [np.asarray(item, dtype=dtype).reshape(-1) for item in items]
+        offsets = np.cumsum([0, *map(len, arrays)], dtype=np.int64)
+        return cls(np.concatenate(arrays) if arrays else np.empty(0, dtype), offsets)
+
+    def first(self, count: int) -> Ragged:
+        """The first items."""
+        offsets = self.offsets[: count + 1]
+        return Ragged(self.values[: offsets[-1]], offsets)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -95,6 +95,41 @@ class CounterDriver(Protocol):
         """End of the run, or abort; idempotent."""
 
 
+class Derivation(Protocol):
+    """A derived counter in one run, its inputs known."""
+
+    channels: Sequence[ChannelSpec]
+    """What it gives."""
+
+    def compute(self, values: Mapping[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
+        """Some consecutive points.
+
+        :param values: by the name of the input, (points, *item shape); numbers that are missing are NaN.
+        :return: one array a channel, with as many points.
+        """
+
+
+@runtime_checkable
+class DerivedCounter(Protocol):
+    """A counter that measures nothing: it is computed from other channels of the run, block by block."""
+
+    name: str
+
+    @property
+    def channels(self) -> Sequence[ChannelSpec]:
+        """What it gives, as far as that is known without its inputs."""
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """Channels, counters of one channel, or axes; they are measured whenever it is asked for."""
+
+    def derive(self, inputs: Mapping[str, ChannelSpec]) -> Derivation:
+        """Get ready for a run.
+
+        :raises InvalidInput: when that cannot be computed, for instance because units do not fit.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class CameraInfo:
     """What a camera can do.

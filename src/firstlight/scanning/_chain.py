@@ -102,11 +102,16 @@ def build(plan: Plan, devices: Devices, run_key: str = "") -> Chain:
         stop.append(Call(name, "to stop", counter.stop, blocks))
         leaves.append(Node(name, f"counter: {', '.join(_channel(c.name, c.shape, c.unit) for c in counter.channels)}"))
     for camera in plan.cameras:
-        prepare.append(Call(camera.name, "to prepare", _joining(camera, run_key, trigger)))
+        published = plan.selection.published.get(camera.name)
+        prepare.append(Call(camera.name, "to prepare", _joining(camera, run_key, trigger, published)))
         start.append(Call(camera.name, "to start", _exposing(camera) if software else camera.start))
         stop.append(Call(camera.name, "to stop", camera.stop, False, exposure))
         height, width = camera.info.shape
-        leaves.append(Node(camera.name, f"camera: {height} × {width} {camera.info.dtype}"))
+        only = "" if published is None else f", only {', '.join(sorted(published))}"
+        leaves.append(Node(camera.name, f"camera: {height} × {width} {camera.info.dtype}{only}"))
+    for derived in plan.derived:
+        what = ", ".join(_channel(c.name, c.shape, c.unit) for c in derived.derivation.channels)
+        leaves.append(Node(derived.name, f"computed from {', '.join(derived.inputs)}: {what}"))
     if plan.pulse is not None:
         prepare.append(Call(plan.pulse.name, "to prepare", _with(plan.pulse.prepare, trigger), _blocks(plan.pulse)))
         start.append(Call(plan.pulse.name, "to start", plan.pulse.start, _blocks(plan.pulse)))
@@ -151,8 +156,10 @@ def _with(function: Callable[[TriggerPlan], Any], plan: TriggerPlan) -> Callable
     return lambda: function(plan)
 
 
-def _joining(camera: Camera, run_key: str, plan: TriggerPlan) -> Callable[[], Any]:
-    return lambda: camera.prepare(run_key, plan)
+def _joining(camera: Camera, run_key: str, plan: TriggerPlan, published: frozenset[str] | None) -> Callable[[], Any]:
+    if published is None:
+        return lambda: camera.prepare(run_key, plan)
+    return lambda: camera.prepare(run_key, plan, only=published)
 
 
 def _exposing(camera: Camera) -> Callable[[float], Any]:

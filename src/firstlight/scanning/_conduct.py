@@ -22,6 +22,7 @@ from firstlight.model import (
 from firstlight.scanning._acquisition import Acquisition
 from firstlight.scanning._chain import build
 from firstlight.scanning._continuous import Continuous
+from firstlight.scanning._derive import Derivations
 from firstlight.scanning._devices import Devices
 from firstlight.scanning._estimate import duration
 from firstlight.scanning._gate import Gate, Motion
@@ -168,8 +169,11 @@ class Conductor:
         self._view = RunView(owner.key, plan.scan, chain)
         units = {name: s.devices.axis(name).unit for name in (*plan.axes, *plan.reals)}
         columns = axis_columns(units, swept=plan.sweep is not None)
+        columns += axis_columns({n: s.devices.axis(n).unit for n in plan.selection.followed}, swept=False)
         columns += [spec for counter in plan.counters for spec in counter.channels]
-        recorder = self._recorder = Recorder(self._clock, owner, columns, self._fail)
+        reader = s.store.run(owner.key)
+        derivations = Derivations(owner, reader, plan.derived, columns) if plan.derived else None
+        recorder = self._recorder = Recorder(self._clock, owner, columns, self._fail, derivations)
         a = self._acquisition = Acquisition(
             clock=self._clock,
             devices=s.devices,
@@ -179,7 +183,7 @@ class Conductor:
             chain=chain,
             recorder=recorder,
             reporter=reporter,
-            reader=s.store.run(owner.key),
+            reader=reader,
             presets=tuple(s.presets),
         )
         await a.hook("scan_prepare", self._view)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstlight.devices import Axis
-from firstlight.model import Block, DeviceError, DeviceTimeout, NotFound, TriggerMode
+from firstlight.model import Block, DeviceError, DeviceTimeout, NotFound, Ragged, TriggerMode
 from firstlight.model.motion import Segments, crossings, positions, trapezoid
 from firstlight.scanning._acquisition import Acquisition
 from firstlight.scanning._plan import LEAD, Sweep
@@ -40,6 +40,7 @@ class Continuous:
         self._sweep = a.plan.sweep
         self._axis: Axis | None = a.devices.axis(a.plan.sweep.axis) if a.plan.sweep else None
         self._axes = [] if self._axis is None else [self._axis, *(a.devices.axis(name) for name in a.plan.reals)]
+        self._followed = [a.devices.axis(name) for name in a.plan.selection.followed]
         self._moment = math.inf
         self._until = math.inf
         self._frames: list[tuple[str, Readable]] = []
@@ -48,7 +49,7 @@ class Continuous:
     async def acquire(self) -> None:
         """Go to the start, set everything going, follow it to the end."""
         a, clock = self._a, self._a.clock
-        self._frames = [(camera.name, a.reader.channel(camera.name)) for camera in a.plan.cameras]
+        self._frames = [(camera.name, a.reader.channel(a.plan.frames_of(camera))) for camera in a.plan.cameras]
         if self._sweep is not None:
             a.reporter.at(0, "moving to the start")
             # The play is taken up in the direction of the sweep, which then goes straight.
@@ -193,8 +194,10 @@ class Continuous:
                 raise DeviceError(counter, f"gave data for {block.channel}, which is not one of its channels.")
             if block.first != there:
                 raise DeviceError(counter, f"gave point {block.first} of {block.channel} when point {there} was due.")
-            values = np.asarray(block.values)
-            self._a.recorder.block(block.channel, values[: self._points - there])
+            values, left = block.values, self._points - there
+            self._a.recorder.block(
+                block.channel, values.first(left) if isinstance(values, Ragged) else np.asarray(values)[:left]
+            )
 
     def _stamp(self) -> None:
         """Record the times of new exposures, and the positions of the axis at them."""
@@ -203,17 +206,22 @@ class Continuous:
         starts, stops = starts[: self._points - first], stops[: self._points - first]
         if not len(starts):
             return
-        known = starts[np.isfinite(starts)]
-        since = float(known[0]) if len(known) else self._moment
+        middle = (starts + stops) / 2
         for axis in self._axes:
-            segments = self._segments(axis, since)
             name = axis.name
-            for channel, moments in ((name, (starts + stops) / 2), (f"{name}:start", starts), (f"{name}:stop", stops)):
-                values = positions(segments, moments)
-                # A frame that never came was exposed nowhere.
-                values[~np.isfinite(moments)] = np.nan
-                self._a.recorder.block(channel, values)
+            for channel, moments in ((name, middle), (f"{name}:start", starts), (f"{name}:stop", stops)):
+                self._a.recorder.block(channel, self._positions(axis, moments))
+        for axis in self._followed:
+            self._a.recorder.block(axis.name, self._positions(axis, middle))
         self._a.recorder.stamp(starts)
+        self._a.recorder.derive()
+
+    def _positions(self, axis: Axis, moments: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where an axis was; a frame that never came was exposed nowhere."""
+        known = moments[np.isfinite(moments)]
+        values = positions(self._segments(axis, float(known[0]) if len(known) else self._moment), moments)
+        values[~np.isfinite(moments)] = np.nan
+        return values
 
     def _segments(self, axis: Axis, since: float) -> Segments:
         try:

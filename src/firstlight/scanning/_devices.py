@@ -11,6 +11,7 @@ from firstlight.devices import Axis
 from firstlight.model import (
     CameraInfo,
     CounterDriver,
+    DerivedCounter,
     DeviceError,
     FirstlightError,
     InvalidInput,
@@ -20,9 +21,9 @@ from firstlight.model import (
     TriggerPlan,
     Truthful,
 )
-from firstlight.scanning._selected import Selected
+from firstlight.scanning._selection import channels_of, select
 
-_SORTS = ("axes", "counters", "cameras", "shutters", "triggers")
+_SORTS = ("axes", "counters", "derived", "cameras", "shutters", "triggers")
 
 
 @runtime_checkable
@@ -36,8 +37,13 @@ class Camera(Protocol):
     def error(self) -> FirstlightError | None:
         """What ended its part of the present run early, for instance the death of its process."""
 
-    async def prepare(self, run_key: str, plan: TriggerPlan, slots: int = 0) -> Any:
-        """Join the run and get ready; publishes the channels ``name``, ``name:start``, ``name:stop``."""
+    async def prepare(
+        self, run_key: str, plan: TriggerPlan, slots: int = 0, *, only: Collection[str] | None = None
+    ) -> Any:
+        """Join the run and get ready; publishes the channels ``name``, ``name:start``, ``name:stop``.
+
+        :param only: of its channels, those that are published besides when and how frames were exposed; None for all.
+        """
 
     async def start(self, moment: float) -> None:
         """Time: the first exposure starts at ``moment``. Position: arm. Software: nothing yet."""
@@ -49,7 +55,7 @@ class Camera(Protocol):
         """End the acquisition and seal the channels; idempotent."""
 
 
-AnyDevice: TypeAlias = Axis | CounterDriver | Camera | Shutter | Trigger | Truthful
+AnyDevice: TypeAlias = Axis | CounterDriver | DerivedCounter | Camera | Shutter | Trigger | Truthful
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class Devices:
     """What an engine works with; composed by the session.
 
     :param axes: by name; the same for the others.
+    :param derived: counters that are computed from others.
     :param others: what no scan uses by name, but whose truth is stored with every run: the optics of a simulation.
     :param groups: name of a group to names of counters, cameras and groups.
     :param default: what measures when a scan names no counters.
@@ -70,6 +77,7 @@ class Devices:
 
     axes: Mapping[str, Axis] = field(default_factory=dict)
     counters: Mapping[str, CounterDriver] = field(default_factory=dict)
+    derived: Mapping[str, DerivedCounter] = field(default_factory=dict)
     cameras: Mapping[str, Camera] = field(default_factory=dict)
     shutters: Mapping[str, Shutter] = field(default_factory=dict)
     triggers: Mapping[str, Trigger] = field(default_factory=dict)
@@ -119,7 +127,7 @@ class Devices:
         try:
             return self.axes[name]
         except KeyError:
-            self._check_failed(name)
+            self.check_failed(name)
             known = [*self.axes, *(alias for alias, of in self.aliases.items() if of in self.axes)]
             raise NotFound(f"There is no axis {name}.", hint=nearest(name, known)) from None
 
@@ -128,54 +136,51 @@ class Devices:
 
         :param names: empty for the default group.
         """
-        counters: dict[str, CounterDriver] = {}
-        cameras: dict[str, Camera] = {}
-        for name, off in self._wanted(names or self.default).items():
-            if name in self.counters:
-                counter = self.counters[name]
-                switched = [spec.name for spec in counter.channels if spec.name in off]
-                if not switched:
-                    counters[name] = counter
-                elif len(switched) < len(counter.channels):
-                    counters[name] = Selected(counter, off)
-            elif name not in off:
-                cameras[name] = self.cameras[name]
-        return list(counters.values()), list(cameras.values())
+        selection = select(self, names)
+        return selection.counters, selection.cameras
 
     def channels(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Names of the channels that names and groups stand for, whether switched on or off; a camera counts as one.
+        """Names of the channels that names and groups stand for, whether switched on or off.
 
         :raises NotFound: with the nearest name.
         """
         found: dict[str, None] = {}
-        for name in self._wanted(names):
-            channels = [spec.name for spec in self.counters[name].channels] if name in self.counters else [name]
-            found |= dict.fromkeys(channels)
+        sources = {**self.counters, **self.derived, **self.cameras}
+        for name, _ in self.spread(names):
+            if name in sources:
+                found |= dict.fromkeys(spec.name for spec in channels_of(sources[name]))
+            else:
+                selection = select(self, [name])
+                for counter in selection.counters:
+                    found |= dict.fromkeys(spec.name for spec in counter.channels)
+                for camera in selection.cameras:
+                    published = selection.published.get(camera.name)
+                    some = [spec.name for spec in channels_of(camera)]
+                    found |= dict.fromkeys(n for n in some if published is None or n in published)
         return tuple(found)
 
     def knows(self, name: str) -> bool:
         """Whether a device has this name or alias, one that failed too."""
-        sorts = (self.axes, self.counters, self.cameras, self.shutters, self.triggers, self.failed, self.aliases)
+        sorts = (
+            self.axes,
+            self.counters,
+            self.derived,
+            self.cameras,
+            self.shutters,
+            self.triggers,
+            self.failed,
+            self.aliases,
+        )
         return any(name in sort for sort in sorts)
 
     def allowed(self, name: str) -> float:
         """Seconds without an answer after which the device counts as dead."""
         return self.timeouts.get(name, self.timeout)
 
-    def _wanted(self, names: Sequence[str]) -> dict[str, Collection[str]]:
-        """Counters and cameras, and what is switched off in all groups by which each was reached."""
-        wanted: dict[str, Collection[str]] = {}
-        for name, off in self._spread(names, (), frozenset()):
-            if name not in self.counters and name not in self.cameras:
-                self._check_failed(name)
-                known = [*self.counters, *self.cameras, *self.groups]
-                raise NotFound(f"There is no counter, camera or group {name}.", hint=nearest(name, known))
-            wanted[name] = off if name not in wanted else frozenset(off) & frozenset(wanted[name])
-        return wanted
-
-    def _spread(
-        self, names: Sequence[str], within: tuple[str, ...], off: frozenset[str]
+    def spread(
+        self, names: Sequence[str], within: tuple[str, ...] = (), off: frozenset[str] = frozenset()
     ) -> list[tuple[str, frozenset[str]]]:
+        """What names stand for with groups and aliases resolved, and what is switched off in the groups of each."""
         spread: list[tuple[str, frozenset[str]]] = []
         for given in names:
             name = self.aliases.get(given, given)
@@ -183,12 +188,16 @@ class Devices:
                 raise InvalidInput(f"The group {name} contains itself.", hint="Take it out of its own members.")
             if name in self.groups:
                 inner = off | frozenset(self.off.get(name, ()))
-                spread += self._spread(self.groups[name], (*within, name), inner)
+                spread += self.spread(self.groups[name], (*within, name), inner)
             else:
                 spread.append((name, off))
         return spread
 
-    def _check_failed(self, name: str) -> None:
+    def check_failed(self, name: str) -> None:
+        """Refuse a device that could not be made.
+
+        :raises DeviceError: with the reason.
+        """
         if name in self.failed:
             why = self.failed[name]
             raise DeviceError(name, f"is not available: {why.message}", hint=f"Mend the cause, then: retry({name!r}).")
@@ -199,6 +208,8 @@ def _kind(device: AnyDevice) -> str:
         return "axes"
     if isinstance(device, CounterDriver):
         return "counters"
+    if isinstance(device, DerivedCounter):
+        return "derived"
     if isinstance(device, Shutter):
         return "shutters"
     if isinstance(device, Camera):

@@ -15,6 +15,7 @@ from firstlight.scanning._chain import Chain
 from firstlight.scanning._devices import Devices
 from firstlight.scanning._path import Positions
 from firstlight.scanning._plan import LEAD, Plan
+from firstlight.scanning._selection import channels_of
 
 OVERHEAD = 0.1e-3
 """Seconds that the engine itself takes for a point that it asks for."""
@@ -133,9 +134,10 @@ def nbytes(plan: Plan) -> int:
     """Bytes of all channels of a plan; of one point when it is open-ended."""
     scalars = 2 + (len(plan.axes) + len(plan.reals)) * (3 if plan.sweep is not None else 1)
     point = 8 * scalars + sum(c.item_nbytes for counter in plan.counters for c in counter.channels)
+    point += sum(c.item_nbytes for derived in plan.derived for c in derived.derivation.channels)
     for camera in plan.cameras:
-        height, width = camera.info.shape
-        point += height * width * np.dtype(camera.info.dtype).itemsize + 17
+        published = plan.selection.published.get(camera.name)
+        point += sum(c.item_nbytes for c in channels_of(camera) if published is None or c.name in published) + 17
     return point * (plan.points if plan.points is not None else 1)
 
 

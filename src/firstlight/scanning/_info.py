@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from firstlight.model import (
+    ChannelKind,
+    ChannelRole,
     Clock,
     EndReason,
     FirstlightError,
@@ -80,7 +82,9 @@ def positioners(devices: Devices) -> dict[str, Quantity]:
 def plots(plan: Plan) -> tuple[PlotHint, ...]:
     """Each scalar counter against what moves: the fast axis of a grid, the first of axes that go together, or time."""
     x = plan.axes[-1 if len(plan.shape) > 1 else 0] if plan.axes else "elapsed_time"
-    y = tuple(c.name for counter in plan.counters for c in counter.channels if c.shape == ())
+    specs = [spec for counter in plan.counters for spec in counter.channels]
+    specs += [spec for derived in plan.derived for spec in derived.derivation.channels]
+    y = tuple(s.name for s in specs if s.shape == () and s.kind is ChannelKind.LOG and s.role is ChannelRole.COUNTER)
     return (PlotHint(x=x, y=y),) if y else ()
 
 
@@ -98,6 +102,12 @@ def device_settings(devices: Devices, plan: Plan) -> dict[str, dict[str, Any]]:
             if math.isfinite(value):
                 found |= {key: value, f"{key}@units": unit}
         settings[name] = found
+    measuring: dict[str, object] = {counter.name: counter for counter in plan.counters}
+    measuring |= {derived.name: derived.counter for derived in plan.derived}
+    for name, counter in measuring.items():
+        # A driver that has nothing to tell has no such attribute.
+        if isinstance(told := getattr(counter, "info", None), Mapping) and told:
+            settings[name] = dict(told)
     for camera in plan.cameras:
         info = camera.info
         settings[camera.name] = {

@@ -27,6 +27,7 @@ from firstlight.scanning._devices import Camera, Devices
 from firstlight.scanning._gate import Gate
 from firstlight.scanning._joint import behind, expand, refuse_overlap
 from firstlight.scanning._path import Points, Positions, points_of
+from firstlight.scanning._selection import Derived, Selection, channels_of, select
 
 LEAD = 0.25
 """Seconds at constant speed before the first exposure: time to tell all devices when it starts."""
@@ -68,6 +69,7 @@ class Plan:
     :param positions: axis to the user position of each point (middle of the exposure in a continuous scan).
     :param shape: points along each dimension of the path, outermost first; empty without axes.
     :param origin: axis to where it was, for those that move.
+    :param selection: what measures.
     :param reals: axes that the calculated ones among them are calculated from: recorded too.
     :param period: seconds between starts, of scans that are not triggered by software.
     :param pulse: device that makes the pulses; None when devices run by the plan alone.
@@ -79,13 +81,32 @@ class Plan:
     positions: Positions
     shape: tuple[int, ...]
     origin: dict[str, float]
-    counters: Sequence[CounterDriver]
-    cameras: Sequence[Camera]
+    selection: Selection
     period: float | None = None
     sweep: Sweep | None = None
     pulse: Trigger | None = None
     back: frozenset[str] = field(default_factory=frozenset)
     reals: tuple[str, ...] = ()
+
+    @property
+    def counters(self) -> Sequence[CounterDriver]:
+        """Counters that are asked or triggered."""
+        return self.selection.counters
+
+    @property
+    def cameras(self) -> Sequence[Camera]:
+        """Cameras, whatever of them is published."""
+        return self.selection.cameras
+
+    @property
+    def derived(self) -> Sequence[Derived]:
+        """Counters that are computed, each after those that it is computed from."""
+        return self.selection.derived
+
+    def frames_of(self, camera: Camera) -> str:
+        """The channel by which the frames of a camera are counted: the frames, unless they are not published."""
+        published = self.selection.published.get(camera.name)
+        return camera.name if published is None or camera.name in published else f"{camera.name}:status"
 
     def trigger(self, devices: Devices) -> TriggerPlan:
         """What every slave is told before the run."""
@@ -108,14 +129,17 @@ def resolve(scan: Scan, devices: Devices) -> Plan:
     :raises NotFound: for unknown devices.
     :raises InvalidInput: for a description that makes no sense with these devices.
     """
-    counters, cameras = devices.measuring(scan.counters)
+    path = points_of(scan.path) if scan.path is not None else None
+    reals = behind(devices, path.axes) if path is not None else ()
+    selection = select(devices, scan.counters, (*path.axes, *reals) if path is not None else ())
+    counters, cameras = selection.counters, selection.cameras
     _check_modes(scan, counters, cameras)
     period = None
     if scan.trigger is not TriggerMode.SOFTWARE:
         period = max([scan.count_time, *(camera.info.period(scan.count_time) for camera in cameras)])
         if period <= 0:
             raise InvalidInput("count_time: devices that run freely need an exposure of more than 0 s.")
-    _check_names(scan, counters, cameras)
+    _check_names(scan, selection)
     if scan.shutter == "closed" and not devices.shutters:
         raise InvalidInput(
             f"{scan.title}: there is no fast shutter to keep closed.",
@@ -124,10 +148,9 @@ def resolve(scan: Scan, devices: Devices) -> Plan:
     if scan.kind is ScanKind.TIME:
         points = scan.npoints or None
         pulse = _pulse(scan, devices)
-        return Plan(scan, points, (), {}, (), {}, counters, cameras, period, None, pulse)
-    if scan.path is None:
+        return Plan(scan, points, (), {}, (), {}, selection, period, None, pulse)
+    if path is None:
         raise InvalidInput(f"{scan.name} has no path.")
-    path = points_of(scan.path)
     refuse_overlap(devices, path.axes)
     origin = {name: position_of(devices.axis(name)) for name in path.axes}
     positions = {name: _user(scan, devices.axis(name), path.middle[name], origin[name]) for name in path.axes}
@@ -142,13 +165,12 @@ def resolve(scan: Scan, devices: Devices) -> Plan:
         positions,
         path.shape,
         origin,
-        counters,
-        cameras,
+        selection,
         period,
         sweep,
         _pulse(scan, devices) if sweep else None,
         frozenset(path.axes) if scan.relative or scan.back else frozenset(),
-        behind(devices, path.axes),
+        reals,
     )
 
 
@@ -283,11 +305,18 @@ def _pulse(scan: Scan, devices: Devices) -> Trigger | None:
     return next((t for t in devices.triggers.values() if scan.trigger in t.modes), None)
 
 
-def _check_names(scan: Scan, counters: Sequence[CounterDriver], cameras: Sequence[Camera]) -> None:
-    names = [spec.name for counter in counters for spec in counter.channels] + [camera.name for camera in cameras]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise InvalidInput(f"{scan.name}: two devices publish a channel called {twice}.", hint="Rename one of them.")
+def _check_names(scan: Scan, selection: Selection) -> None:
+    names = [spec.name for counter in selection.counters for spec in counter.channels]
+    names += [spec.name for derived in selection.derived for spec in derived.derivation.channels]
+    for camera in selection.cameras:
+        published = selection.published.get(camera.name)
+        channels = [spec.name for spec in channels_of(camera)]
+        names += [name for name in channels if published is None or name in published]
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InvalidInput(f"{scan.name}: two devices publish a channel called {name}.", hint="Rename one of them.")
+        seen.add(name)
 
 
 def _check_modes(scan: Scan, counters: Sequence[CounterDriver], cameras: Sequence[Camera]) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firstlight.model import ChannelRole, ChannelSpec, Clock, DeviceError
-from firstlight.scanning._store import Log, Owner
+from firstlight.model import ChannelKind, ChannelRole, ChannelSpec, Clock, DeviceError, Ragged
+from firstlight.scanning._derive import Derivations
+from firstlight.scanning._store import Owner
 
 LATEST = 0.02
 """Seconds after which a finished point is acknowledged at the latest."""
@@ -23,6 +24,7 @@ class Recorder:
 
     :param columns: axes and counters, in the order of a row.
     :param fail: called with the error when a batch that was written by the timer fails.
+    :param derivations: what is computed from these channels and others; None when nothing is.
     """
 
     def __init__(
@@ -31,12 +33,14 @@ class Recorder:
         owner: Owner,
         columns: Sequence[ChannelSpec],
         fail: Callable[[BaseException], None],
+        derivations: Derivations | None = None,
     ) -> None:
         self._offset = clock.epoch(0.0)
         self._clock = clock
         self._fail = fail
         self._specs = list(columns)
-        self._columns: list[Log] = [owner.create_log(spec) for spec in columns]
+        self._columns = [_column(owner, spec) for spec in columns]
+        self._derivations = derivations
         self._by_name = {spec.name: log for spec, log in zip(self._specs, self._columns, strict=True)}
         self._spec_of = {spec.name: spec for spec in self._specs}
         self._epoch = owner.create_log(ChannelSpec("epoch", unit="s", source="timer", role=ChannelRole.TIME))
@@ -81,6 +85,10 @@ class Recorder:
         for log, block in zip(self._columns, blocks, strict=True):
             log.append(block)
         self._stamp(np.array(moments))
+        if self._derivations is not None:
+            for spec, block in zip(self._specs, blocks, strict=True):
+                self._derivations.feed(spec.name, block)
+            self._derivations.advance()
 
     def stamp(self, moments: NDArray[np.float64]) -> None:
         """Begin times of points whose values are written by :meth:`block`."""
@@ -88,16 +96,25 @@ class Recorder:
             self.rows += len(moments)
             self._stamp(moments)
 
-    def block(self, name: str, values: NDArray[Any]) -> None:
+    def block(self, name: str, values: NDArray[Any] | Ragged) -> None:
         """Items of one channel, for points that are acquired in blocks."""
         if len(values) and not self._closed:
-            self._by_name[name].append(self._block(self._spec_of[name], values))
+            block = self._block(self._spec_of[name], values)
+            self._by_name[name].append(block)
             self.counts[name] += len(values)
+            if self._derivations is not None:
+                self._derivations.feed(name, block)
+
+    def derive(self) -> None:
+        """Compute what has become possible."""
+        if self._derivations is not None and not self._closed:
+            self._derivations.advance()
 
     def close(self) -> None:
         """Acknowledge what is left; whatever comes later is ignored."""
         try:
             self.flush()
+            self.derive()
         finally:
             self._closed = True
 
@@ -113,8 +130,10 @@ class Recorder:
             self._fail(error)
 
     @staticmethod
-    def _block(spec: ChannelSpec, values: Any) -> NDArray[Any]:
+    def _block(spec: ChannelSpec, values: Any) -> Any:
         device, dtype = spec.source or spec.name, np.dtype(spec.dtype)
+        if spec.kind is ChannelKind.RAGGED:
+            return values if isinstance(values, Ragged) else Ragged.of(values, dtype)
         try:
             given = np.asarray(values)
             with np.errstate(invalid="ignore"):
@@ -132,6 +151,21 @@ class Recorder:
                 device, f"gave a value of shape {block.shape[1:]} for {spec.name}, which has shape {spec.shape}."
             )
         return block
+
+
+class _RaggedLog:
+    """A ragged channel, written like the others."""
+
+    def __init__(self, owner: Owner, spec: ChannelSpec) -> None:
+        self._writer = owner.create_ragged(spec)
+
+    def append(self, values: Ragged) -> Any:
+        """Acknowledge items."""
+        return self._writer.append(values.values, np.diff(values.offsets))
+
+
+def _column(owner: Owner, spec: ChannelSpec) -> Any:
+    return _RaggedLog(owner, spec) if spec.kind is ChannelKind.RAGGED else owner.create_log(spec)
 
 
 def axis_columns(axes: Mapping[str, str], *, swept: bool) -> list[ChannelSpec]:

@@ -34,10 +34,11 @@ async def acquire(a: Acquisition) -> None:
     plan, scan, clock, waits, recorder = a.plan, a.plan.scan, a.clock, a.waits, a.recorder
     before, after = a.hooks("point_before"), a.hooks("point_after")
     starts = a.chain.start
-    frames = [(camera, a.reader.channel(camera.name)) for camera in plan.cameras]
+    frames = [(camera, a.reader.channel(plan.frames_of(camera))) for camera in plan.cameras]
     reads = [(call, len(c.channels)) for call, c in zip(a.chain.read, plan.counters, strict=True)]
     direct = not any(call.blocking for call in (*starts, *a.chain.read))
     steps = _Steps(a) if plan.axes else None
+    followed = [a.devices.axis(name) for name in plan.selection.followed]
     exposure, sleep, stab = scan.count_time, scan.sleep_time, scan.stab_time
     now = clock.now
     yielded = recorder.began = now()
@@ -51,6 +52,8 @@ async def acquire(a: Acquisition) -> None:
             positions = steps.positions()
         if before:
             await a.hook("point_before", index, dict(zip(plan.axes, positions, strict=False)))
+        if followed:
+            positions = (*positions, *[position_of(axis) for axis in followed])
         moment = now()
         if direct:
             await _start(a, moment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from firstlight.model import ChannelSpec, RunEnd, RunInfo
@@ -17,6 +18,13 @@ class Log(Protocol):
         """Acknowledge items."""
 
 
+class RaggedLog(Protocol):
+    """A channel of items of varying length being written."""
+
+    def append(self, values: NDArray[Any], lengths: NDArray[np.integer[Any]]) -> Any:
+        """Acknowledge items, given one after the other."""
+
+
 class Owner(Protocol):
     """The writing side of a run (``buffer.RunWriter``)."""
 
@@ -26,6 +34,9 @@ class Owner(Protocol):
 
     def create_log(self, spec: ChannelSpec) -> Log:
         """A new channel."""
+
+    def create_ragged(self, spec: ChannelSpec) -> RaggedLog:
+        """A new channel of items of varying length."""
 
     def prepared(self) -> None:
         """All channels of this process are there."""

@@ -10,11 +10,11 @@ from firstlight.buffer import Buffer, RunMember
 from firstlight.detectors import Camera
 from firstlight.devices import Axis, Surroundings, build, is_source
 from firstlight.devices.sim import SharedBoard
-from firstlight.model import Clock, CounterDriver, InvalidInput, Shutter, Trigger, Truthful
+from firstlight.model import Clock, CounterDriver, DerivedCounter, InvalidInput, Shutter, Trigger, Truthful
 from firstlight.process import Supervisor
 from firstlight.scanning import Devices
 
-AnyDevice = Axis | CounterDriver | Shutter | Trigger | Camera | Truthful
+AnyDevice = Axis | CounterDriver | DerivedCounter | Shutter | Trigger | Camera | Truthful
 
 
 def build_devices(

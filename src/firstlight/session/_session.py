@@ -236,8 +236,8 @@ class Session:
 
     @property
     def counters(self) -> Mapping[str, Any]:
-        """The counters by name."""
-        return self._sort("counter", lambda: self.engine.devices.counters)
+        """The counters by name, those that are computed from others too."""
+        return self._sort("counter", lambda: {**self.engine.devices.counters, **self.engine.devices.derived})
 
     @property
     def cameras(self) -> Mapping[str, Any]:
