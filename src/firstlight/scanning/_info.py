@@ -84,7 +84,7 @@ def plots(plan: Plan) -> tuple[PlotHint, ...]:
     x = plan.axes[-1 if len(plan.shape) > 1 else 0] if plan.axes else "elapsed_time"
     specs = [spec for counter in plan.counters for spec in counter.channels]
     specs += [spec for derived in plan.derived for spec in derived.derivation.channels]
-    y = tuple(s.name for s in specs if s.shape == () and s.kind is ChannelKind.LOG and s.role is ChannelRole.COUNTER)
+    y = tuple(s.name for s in specs if s.shape == () and s.kind is ChannelKind.LOG and s.role is not ChannelRole.STATUS)
     return (PlotHint(x=x, y=y),) if y else ()
 
 
