@@ -10,6 +10,7 @@ from firstlight.model import Clock, DeviceError, FirstlightError, ProcessError, 
 from firstlight.scanning._chain import Call, Chain
 from firstlight.scanning._devices import Camera, Devices
 from firstlight.scanning._gate import Gate, Motion
+from firstlight.scanning._heard import heard
 from firstlight.scanning._plan import Plan
 from firstlight.scanning._presets import Hook, Preset, hooks
 from firstlight.scanning._progress import Reporter
@@ -49,6 +50,7 @@ class Acquisition:
         self.reporter = reporter
         self.reader = reader
         self.presets = presets
+        self._heard = heard({*devices.counters, *devices.cameras, *devices.triggers})
 
     @property
     def software(self) -> bool:
@@ -71,6 +73,8 @@ class Acquisition:
         results: list[Any] = [None] * len(calls)
         pending = []
         for index, call in enumerate(calls):
+            if self._heard and (log := self._heard.get(call.device)) is not None:
+                log.debug("asked %s", call.doing)
             if call.blocking:
                 pending.append((index, self._threaded(call, arguments)))
                 continue

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from firstlight.devices import Axis
 from firstlight.model import LimitError
 from firstlight.scanning._devices import Devices
+from firstlight.scanning._heard import logger_of
 from firstlight.scanning._joint import arriving_together, expand, reals_of, refuse_overlap
 
 
@@ -168,6 +169,8 @@ class Gate:
         names = (motion.axis,) if axis.calculation is None else (motion.axis, *reals_of(self.devices, motion.axis))
         for name in names:
             self._set_off(name)
+        log = logger_of(motion.axis)
+        log.debug("%s to %.8g %s for the %s", motion.kind, motion.target, axis.unit, motion.origin)
         if motion.kind is MotionKind.MOVE:
             await axis.move(motion.target, motion.velocity, side=motion.side)
         elif motion.kind is MotionKind.JOG:
@@ -176,12 +179,15 @@ class Gate:
             await axis.home(1 if motion.target > 0 else -1)
         else:
             await axis.search_limit(1 if motion.target > 0 else -1)
+        log.debug("at rest")
         # Left in the set when the move ends in any other way: the stop that follows must include it.
         self._ended(names)
 
     async def stop(self, axes: Iterable[str] = ()) -> dict[str, BaseException]:
         """Stop the axes named and all that are under way, all at once; what failed, by axis."""
         names = sorted({*axes, *self._under_way})
+        for name in names:
+            logger_of(name).debug("stop")
         results = await asyncio.gather(*(self.devices.axis(n).stop() for n in names), return_exceptions=True)
         self._ended(names)
         return {n: r for n, r in zip(names, results, strict=True) if isinstance(r, BaseException)}

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from firstlight.data import Position
-from firstlight.model import FirstlightError, InvalidInput
+from firstlight.model import FirstlightError, InvalidInput, NotFound
 from firstlight.shell._desk import Desk
 from firstlight.shell._face import AxisFace, Number, Word
 from firstlight.shell._moving import go
 from firstlight.shell._plot import curves, drawn, require
-from firstlight.shell._words import name_of
+from firstlight.shell._words import name_of, nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -168,7 +168,7 @@ def where(desk: Desk, counter: Word | None = None, axis: Word | None = None, run
     :param run: by default the last.
     """
     run = run or desk.run()
-    wanted, along = _counter(desk, run, counter), _axis(axis)
+    wanted, along = _counter(desk, run, counter), _axis(run, axis)
     found = require(curves(run, [wanted] if wanted else [], along), run)
     name = along or (run.info.plots[0].x if run.info.plots else next(iter(run.info.axes), ""))
     moved = desk.session.axes.get(name)
@@ -215,14 +215,14 @@ _WORDS = {
 def _found(desk: Desk, what: str, counter: Word | None, axis: Word | None, run: Run | None) -> Position:
     run = run or desk.run()
     find: Callable[..., Position] = getattr(run, what)
-    return find(_counter(desk, run, counter), _axis(axis))
+    return find(_counter(desk, run, counter), _axis(run, axis))
 
 
 def _goto(desk: Desk, what: str, counter: Word | None, axis: Word | None, run: Run | None) -> None:
     run = run or desk.run()
     find: Callable[..., Position] = getattr(run, what)
     wanted = _counter(desk, run, counter)
-    along = _axis(axis)
+    along = _axis(run, axis)
     # Axes that went together go together.
     axes: Sequence[str | None] = [along] if along else (run.info.axes or [None])
     targets = {found.axis: found for found in (find(wanted, name) for name in axes)}
@@ -255,7 +255,7 @@ def _custom(
         )
     run = run or desk.run()
     wanted = _counter(desk, run, counter)
-    curve = require(curves(run, [wanted] if wanted else [], _axis(axis)), run)[0]
+    curve = require(curves(run, [wanted] if wanted else [], _axis(run, axis)), run)[0]
     try:
         found = float(function(curve.x, curve.y))
     except FirstlightError:
@@ -267,9 +267,16 @@ def _custom(
 
 def _counter(desk: Desk, run: Run, counter: Word | None) -> str | None:
     if counter is not None:
-        return name_of(counter, "counter")
+        return _measured(run, name_of(counter, "counter"))
     return next((name for name in desk.selected if name in run), None)
 
 
-def _axis(axis: Word | None) -> str | None:
-    return None if axis is None else name_of(axis, "axis")
+def _axis(run: Run, axis: Word | None) -> str | None:
+    return None if axis is None else _measured(run, name_of(axis, "axis"))
+
+
+def _measured(run: Run, name: str) -> str:
+    if name not in run:
+        known = [channel for channel, spec in run.specs().items() if not spec.shape]
+        raise NotFound(f"The scan '{run.title}' has no {name}.", hint=nearest(name, known, "counters"))
+    return name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from firstlight.model import InvalidInput
@@ -75,7 +75,9 @@ def usage(name: str, signature: inspect.Signature, *, options: bool = False) -> 
     """
     words = [name]
     for parameter in signature.parameters.values():
-        if parameter.kind is parameter.VAR_POSITIONAL:
+        if parameter.name == "moves":
+            words.append("axis position [axis position ...]")
+        elif parameter.kind is parameter.VAR_POSITIONAL:
             words.append(f"[{parameter.name} ...]")
         elif parameter.kind is parameter.VAR_KEYWORD:
             continue
@@ -96,15 +98,20 @@ def fits(
 
     :raises Wrong: when they do not fit; the hint shows how the command is written.
     """
+    hint = f"Write: {usage(name, signature)}."
+    parameters = signature.parameters
     try:
-        return signature.bind(*arguments, **keywords)
+        bound = signature.bind(*arguments, **keywords)
     except TypeError as error:
         reason = str(error)
-    parameters = signature.parameters
-    hint = f"Write: {usage(name, signature)}."
-    unknown = [word for word in keywords if word not in parameters]
+    else:
+        for word, value in bound.arguments.items():
+            _suits(name, parameters[word], value)
+        return bound
+    named = [p.name for p in parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    unknown = [word for word in keywords if word not in named]
     if unknown:
-        near = difflib.get_close_matches(unknown[0], list(parameters), n=1)
+        near = difflib.get_close_matches(unknown[0], named, n=1)
         raise Wrong(f"{name} has no option {unknown[0]}.", hint=f"Did you mean {near[0]}?" if near else hint)
     positional = [p for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     twice = [p.name for p in positional[: len(arguments)] if p.name in keywords]
@@ -118,6 +125,19 @@ def fits(
     raise Wrong(f"{name}: {reason}.", hint=hint)
 
 
+def _suits(name: str, parameter: inspect.Parameter, value: Any) -> None:
+    """Refuse what Python would take for a yes, and what is no text; numbers and devices are looked at elsewhere."""
+    annotation = str(getattr(parameter.annotation, "__name__", parameter.annotation))
+    if value is None or parameter.kind is parameter.VAR_POSITIONAL or value is parameter.default:
+        return
+    if annotation in ("bool", "bool | None") and not isinstance(value, bool):
+        raise Wrong(
+            f"{name}: {parameter.name} is True or False, not {value!r}.", hint=f"Write {parameter.name}=True or =False."
+        )
+    if annotation == "str" and not isinstance(value, str) and not hasattr(value, "topic"):
+        raise Wrong(f"{name}: {parameter.name} is a text, not {value!r}.", hint="Put it in quotes.")
+
+
 def _count(parameters: list[inspect.Parameter]) -> str:
     if not parameters:
         return "no arguments"
@@ -125,6 +145,11 @@ def _count(parameters: list[inspect.Parameter]) -> str:
     most = len(parameters)
     amount = str(most) if least == most else f"at most {most}"
     return f"{amount} argument" if most == 1 else f"{amount} arguments"
+
+
+def commands_of(names: Mapping[str, Any]) -> dict[str, Any]:
+    """The commands among names."""
+    return {name: value for name, value in names.items() if hasattr(value, "topic")}
 
 
 def listing(words: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from firstlight.shell._listing import source
 from firstlight.shell._notes import Note
 from firstlight.shell._picture import picture
 from firstlight.shell._plot import curves, require
-from firstlight.shell._words import name_of
+from firstlight.shell._words import name_of, nearest
 
 
 def elog_print(desk: Desk, *text: Any) -> None:
@@ -58,7 +58,7 @@ def elog_plot(desk: Desk, counter: Word | None = None) -> None:
     run = desk.run()
     wanted = [name_of(counter, "counter")] if counter is not None else list(desk.selected)
     if counter is not None and wanted[0] not in run:
-        run.channel(wanted[0])
+        raise NotFound(f"The scan '{run.title}' has no {wanted[0]}.", hint=nearest(wanted[0], run, "counters"))
     for curve in require(curves(run, wanted), run):
         number = f"scan{run.number:04d}_" if run.number is not None else ""
         with tempfile.TemporaryDirectory(prefix="firstlight-") as folder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import difflib
 import inspect
+import re
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from firstlight.model import FirstlightError, NotFound
+from firstlight.model import FirstlightError
 from firstlight.shell._command import usage
 from firstlight.shell._desk import Desk
 
@@ -60,6 +61,12 @@ def explain(error: BaseException, names: Mapping[str, Any]) -> Explained:
         return Explained(f"{where}{error.strerror}.", "Check the path and its permissions.")
     text = one_line(str(error)).rstrip(".")
     kind = type(error).__name__
+    if kind == "UsageError":
+        return Explained(f"{text}.", "Type %lsmagic for those of IPython, help for the commands.")
+    if kind == "ValidationError" and hasattr(error, "errors"):
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        return Explained(f"{where}: {first['msg']}, not {first['input']!r}.", "Give another value.")
     if ours(error):
         return Explained(
             f"Something went wrong inside Firstlight: {kind}: {text}.", "Type last_error for where, and report it."
@@ -118,9 +125,10 @@ def _version() -> str:
 
 def _syntax(error: SyntaxError, names: Mapping[str, Any]) -> Explained:
     line = (error.text or "").strip()
-    word = line.split(maxsplit=1)[0] if line else ""
+    found = re.match(r"[^\W\d]\w*", line)
+    word = found[0] if found else ""
     command = names.get(word)
-    message = (error.msg or "it is no Python").rstrip(".")
+    message = (error.msg or "it is no Python").rstrip(".?").replace(". ", ": ")
     where = f", line {error.lineno}" if error.lineno and error.lineno > 1 else ""
     shown = f" in {line[:80]!r}" if line else ""
     if command is not None and hasattr(command, "topic"):
@@ -143,10 +151,16 @@ def _name(error: NameError, names: Mapping[str, Any]) -> Explained:
 
 def _attribute(error: AttributeError) -> Explained:
     name, owner = error.name, error.obj
+    text = one_line(str(error))
+    if text.endswith((".", "?")):
+        # Said on purpose, by something that knows the nearest name.
+        return Explained(text)
+    setter = re.search(r"property '(\w+)' of '(\w+)' object has no (?:setter|deleter)", text)
+    if setter:
+        hint = "Move it with mv, or call the present position otherwise with set_position(...)."
+        return Explained(f"{setter[1]} can not be assigned.", hint if setter[1] in ("position", "dial") else "")
     if not name or owner is None:
-        return Explained(f"{one_line(str(error)).rstrip('.')}.", "Check what it is with info(...).")
-    if isinstance(error.__cause__, NotFound):
-        return Explained(error.__cause__.message, error.__cause__.hint)
+        return Explained(f"{text}.", "See what it is with info(...).")
     label = getattr(owner, "name", None)
     label = label if isinstance(label, str) and label else getattr(owner, "__name__", type(owner).__name__)
     known = [word for word in dir(owner) if not word.startswith("_")]
@@ -166,9 +180,14 @@ def _type(error: TypeError, text: str) -> Explained:
             "Write its arguments in brackets, for instance ct(1) or umvr(sx, -0.5).",
         )
     if "not subscriptable" in text and "Command" in text:
-        return Explained("A command has no [...].", "Write its arguments in brackets, for instance lsobj('s*').")
+        return Explained(
+            "A command has no [...].", "Write its arguments in brackets, for instance pointscan(rot, [0, 1], 0.1)."
+        )
     if "not callable" in text:
         return Explained(f"{text[:1].upper()}{text[1:]}.", "Only commands and functions are followed by brackets.")
+    device = re.search(r"'(\w*(?:Handle|Axis))'", text)
+    if device and ("unsupported operand" in text or "not supported between" in text):
+        return Explained("A device is no number.", "Its value is meant, perhaps: rot.position.")
     return Explained(f"{text[:1].upper()}{text[1:]}.", "Type last_error to see where.")
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from firstlight.model import NotFound
-from firstlight.shell._command import described, plain
+from firstlight.shell._command import commands_of, described, plain
 from firstlight.shell._desk import Desk
 from firstlight.shell._words import nearest
 
@@ -27,8 +26,9 @@ def help(desk: Desk, command: Any = None) -> None:  # noqa: A001 - the word that
     if isinstance(command, str):
         found = desk.names.get(command)
         if found is None:
-            known = [name for name, value in desk.names.items() if hasattr(value, "topic")]
-            raise NotFound(f"There is no command {command}.", hint=nearest(command, known, "commands"))
+            raise NotFound(
+                f"There is no command {command}.", hint=nearest(command, commands_of(desk.names), "commands")
+            )
         command = found
     if hasattr(command, "topic"):
         desk.say(described(command))
@@ -59,8 +59,3 @@ def _wrapped(head: str, words: list[str], width: int) -> str:
             lines.append(" " * len(head))
         lines[-1] += f"{word} "
     return "\n".join(line.rstrip() for line in lines)
-
-
-def commands_of(names: Mapping[str, Any]) -> dict[str, Any]:
-    """The commands among names."""
-    return {name: value for name, value in names.items() if hasattr(value, "topic")}

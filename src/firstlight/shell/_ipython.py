@@ -64,7 +64,9 @@ class Attached:
     def _end(self, result: Any) -> None:
         self.desk.finish(result.result, self._error)
         self.desk.shown = None
-        self.namespace.refresh()
+        for name in self.namespace.refresh():
+            meant = "command" if name in self.namespace.commands else "device"
+            self.desk.say(f"{name} is yours now, no longer the {meant}; 'del {name}' gives it back.", style="yellow")
 
     def _failed(
         self, shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: Any = None

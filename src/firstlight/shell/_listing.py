@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from firstlight.model import InvalidInput, NotFound
+from firstlight.shell._command import commands_of
 from firstlight.shell._desk import Desk
 from firstlight.shell._face import Word
 from firstlight.shell._looking import ERROR, wa
@@ -129,8 +130,8 @@ def info(desk: Desk, thing: Any = None) -> None:
         if found is None:
             found = desk.names.get(name)
         if found is None:
-            known = [*desk.session.devices, *desk.names]
-            raise NotFound(f"There is no {thing}.", hint=nearest(thing, known, "devices"))
+            known = list(desk.session.devices)
+            raise NotFound(f"There is no device or command {thing}.", hint=nearest(thing, known, "devices"))
         thing = found
     desk.say(told(thing))
 
@@ -157,7 +158,9 @@ def prdef(desk: Desk, function: Any) -> None:
     if isinstance(function, str):
         found = desk.names.get(function)
         if found is None:
-            raise NotFound(f"There is no command {function}.", hint=nearest(function, desk.names, "commands"))
+            raise NotFound(
+                f"There is no command {function}.", hint=nearest(function, commands_of(desk.names), "commands")
+            )
         function = found
     desk.say(source(function))
 

@@ -64,10 +64,14 @@ class Namespace:
                     desk, function, topic=topic, verbatim=function.__name__ in VERBATIM
                 )
         self._given: dict[str, Any] = {}
+        self._taken: set[str] = set()
         self.refresh()
 
-    def refresh(self) -> None:
-        """Bring new devices, and take away those that are gone; what the user named otherwise stays."""
+    def refresh(self) -> list[str]:
+        """Bring new devices, and take away those that are gone; what the user named otherwise stays.
+
+        :return: names that the user gave another meaning since the last time.
+        """
         session = self._desk.session
         wanted: dict[str, Any] = dict(self.commands)
         wanted |= {"session": session, "groups": session.groups, "current": session.current}
@@ -92,5 +96,8 @@ class Namespace:
             before = self._given.get(name)
             if name not in self._names or (before is not None and self._names[name] is before):
                 self._names[name] = new
-        self._given = wanted
+        taken = {name for name, thing in wanted.items() if self._names[name] is not thing}
+        news = sorted(taken - self._taken)
+        self._given, self._taken = wanted, taken
         self._desk.names = wanted
+        return news

@@ -19,6 +19,8 @@ HEIGHT = 16
 MOST = 2000
 """Points of a curve that are drawn: a terminal has no more columns."""
 
+_NOTHING = 1e-250
+
 Numbers = NDArray[np.float64]
 
 
@@ -114,7 +116,8 @@ def drawn(curve: Curve, width: int, height: int = HEIGHT, *, marks: Sequence[flo
     if curve.grid:
         return _shaded(curve, width)
     good = np.isfinite(curve.x) & np.isfinite(curve.y)
-    x, y = curve.x[good], curve.y[good]
+    # What is nearly nothing is nothing: plotext fails on numbers below 1e-300.
+    x, y = (np.where(np.abs(v[good]) < _NOTHING, 0.0, v[good]) for v in (curve.x, curve.y))
     if not len(x):
         raise InvalidInput(f"{curve.y_label} has no points to plot.")
     step = -(-len(x) // MOST)
@@ -166,6 +169,8 @@ def of_data(data: Any, x: ArrayLike | None = None, title: str = "") -> Curve:
         raise InvalidInput(f"{data!r} is no list of numbers.", hint="Give an array or a channel.") from None
     if heights.ndim == 2:
         return Curve(title or label, "column", "row", np.empty(0), heights)
+    if heights.ndim == 0:
+        raise InvalidInput(f"{data!r} is one number, not a curve.", hint="Give an array, a list or a channel.")
     if heights.ndim != 1 or positions.shape != heights.shape:
         raise InvalidInput(
             f"Heights of shape {heights.shape} over positions of shape {positions.shape} make no curve.",

@@ -217,9 +217,9 @@ def _stopped(desk: Desk, name: str) -> RunAborted:
     run = desk.session.last
     if run is None:
         return RunAborted(f"{name} was stopped.")
-    kept = f"what was acquired is in {run.path}" if run.info.saving is not None else "it was not saved"
+    kept = f"which are kept as scan {run.number}" if run.info.saving is not None else "which are not saved"
     asked = f" of {run.info.npoints}" if run.info.npoints else ""
-    return RunAborted(f"{run.title} was stopped after {run.npoints}{asked} points; {kept}.")
+    return RunAborted(f"{run.title} was stopped after {run.npoints}{asked} points, {kept}.")
 
 
 def _channels(desk: Desk) -> list[str]:

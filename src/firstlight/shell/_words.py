@@ -21,7 +21,10 @@ def name_of(word: Word, what: str = "device") -> str:
     if name is None and hasattr(word, "topic"):
         name = word.__name__  # a group may have the name of a command
     if not isinstance(name, str) or not name:
-        raise InvalidInput(f"{shown(word)} is no {what}.", hint="Give its name.")
+        raise InvalidInput(
+            f"{shown(word)} is no {what}.",
+            hint=f"Name the {what} first, for instance: mv rot 10." if what == "axis" else "Give its name.",
+        )
     return name
 
 
