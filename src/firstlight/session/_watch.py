@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from firstlight.data import Run
-from firstlight.model import FirstlightError, RunState
+from firstlight.model import EndReason, FirstlightError, RunState
 from firstlight.process import Child, ChildState
 from firstlight.scanning import Progress
 from firstlight.storage import read_report
@@ -52,7 +52,13 @@ class SaverWatch:
         """Wait until a run is in its file, as long as there is somebody to write it; the reason when it is not."""
         if run.info.saving is None:
             return None
-        run.wait_for(lambda: run.state >= RunState.CLOSED or self.complaint(run.key) is not None, SAVED)
+        try:
+            run.wait_for(lambda: run.state >= RunState.CLOSED or self.complaint(run.key) is not None, SAVED)
+        except KeyboardInterrupt:
+            # Ctrl-C again after the one that ended the run: makes haste, and the saver needs nobody to wait for it.
+            if run.end is not None and run.end.reason is EndReason.ABORTED:
+                return None
+            raise
         if run.state >= RunState.CLOSED:
             return None
         why = self.complaint(run.key) or f"The saver still writes after {SAVED:g} s."
