@@ -16,7 +16,16 @@ def demo(
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Another seed is another sample and other noise.")] = 1,
     replay: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Recorded projections to use instead of simulated ones.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Recorded projections to use instead of simulated ones: HDF5, or a folder of images."
+        ),
+    ] = None,
+    angles: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="FIRST LAST", help="Angles of the first and the last recorded image, where the images do not tell."
+        ),
     ] = None,
 ) -> None:
     """Run an experiment from end to end: acquire, buffer, save, read back, reconstruct.
@@ -26,4 +35,4 @@ def demo(
     """
     from firstlight import session
 
-    session.demo(fast=fast, headless=headless, data=data, seed=seed, replay=replay)
+    session.demo(fast=fast, headless=headless, data=data, seed=seed, replay=replay, angles=angles)

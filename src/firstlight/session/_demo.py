@@ -54,6 +54,7 @@ def demo(
     data: Path | None = None,
     seed: int = 1,
     replay: Path | None = None,
+    angles: tuple[float, float] | None = None,
     console: Console | None = None,
 ) -> dict[str, Any]:
     """Acquire, buffer, save, read back and reconstruct a tomographic scan, and say what happens.
@@ -63,12 +64,15 @@ def demo(
     :param data: folder for the experiment's files; a new one when None.
     :param seed: another seed is another structure of the beam and other noise.
     :param replay: recorded projections to acquire in place of simulated ones.
+    :param angles: of the first and the last of them, degrees, for images that do not tell.
     :returns: what was made: paths, the axis found, the true one when it is known.
     """
     story = Story(console or Console(), lively=not headless)
     plan = FAST if fast else FULL
     if replay is not None:
-        plan = _recorded(replay, fast)
+        plan = _recorded(replay, fast, angles)
+    elif angles is not None:
+        raise InvalidInput("Angles are those of recorded images.", hint="Name the recording, too: --replay FOLDER.")
     folder = _folder(data)
     story.console.print(f"[bold]Firstlight {firstlight.__version__}[/]: a tomography experiment on this machine")
     story.say(f"Everything is saved under [bold]{escape(str(folder))}[/]")
@@ -113,16 +117,16 @@ def _folder(data: Path | None) -> Path:
     return data.absolute()
 
 
-def _recorded(replay: Path, fast: bool) -> Plan:
+def _recorded(replay: Path, fast: bool, angles: tuple[float, float] | None) -> Plan:
     """As many frames as the recording has, over the same angles."""
     from firstlight.devices.replay import open_recording
 
-    recording = open_recording(replay)
+    recording = open_recording(replay, angles)
     try:
         start, stop, count = recording.scan()
         darks, flats = (0 if stack is None else len(stack) for stack in (recording.darks, recording.flats))
         size = recording.pixel_size[1] * 1e3 if recording.pixel_size else 0.01
-        layout = Layout(shape=recording.projections.shape, pixel_size=size)
+        layout = Layout(shape=recording.projections.shape, pixel_size=size, angles=angles)
     finally:
         recording.close()
     return Plan(layout, count, 0.01 if fast else 0.03, darks=darks, flats=(flats, 0), turn=(start, stop))

@@ -23,6 +23,8 @@ class Layout:
     pixel_size: float = 0.01
     maximum_rate: float = 100.0
     axis_offset: float = 7.3
+    angles: tuple[float, float] | None = None
+    """Of the first and the last recorded projection (degrees), where the recording does not tell."""
 
 
 def devices(layout: Layout, seed: int, replay: Path | None = None) -> list[dict[str, Any]]:
@@ -62,6 +64,8 @@ def devices(layout: Layout, seed: int, replay: Path | None = None) -> list[dict[
         }
     else:
         camera |= {"kind": "replay", "file": str(replay), "out": width, "maximum_rate": layout.maximum_rate}
+        if layout.angles is not None:
+            camera["angles"] = list(layout.angles)
     return [*axes, {"name": "fshut", "kind": "sim.shutter"}, *counters, camera]
 
 

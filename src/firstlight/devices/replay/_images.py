@@ -45,7 +45,7 @@ def open_images(path: Path, angles: tuple[float, float] | None = None) -> Record
     if turned is None:
         raise InvalidInput(
             f"The images in {path} do not say at which angles they were taken.",
-            hint="Give the angles of the first and the last projection: angles: [0, 180].",
+            hint="Give the angles of the first and the last projection: angles: [0, 180] (demo: --angles 0 180).",
         )
     return Recording(
         path.name,
