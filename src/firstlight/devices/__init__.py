@@ -1,8 +1,10 @@
 """Drivers behind the protocols of ``model``, and what every axis has in common."""
 
 from firstlight.devices._attribute import AttributeCounter, SoftCounterConfiguration
+from firstlight.devices._attribute_hook import AttributeHook
 from firstlight.devices._axis import Axis
 from firstlight.devices._axis_configuration import AnyAxisConfiguration, make_axis
+from firstlight.devices._calculated import Assembly, Calculated
 from firstlight.devices._computed import CalculatedCounter, CalculatedCounterConfiguration
 from firstlight.devices._configuration import Configuration, Quantity, Reference, unit
 from firstlight.devices._integrating import IntegratingCounter
@@ -23,6 +25,7 @@ from firstlight.devices._registry import (
 )
 from firstlight.devices._sampling import SamplingCounter, SamplingMode
 from firstlight.devices._soft import SoftAxis, SoftCounter
+from firstlight.devices._soft_axis import attribute_driver, soft_axis
 from firstlight.devices._spectrum import Calibration, SpectrumRegion
 from firstlight.devices._surroundings import Surroundings
 from firstlight.devices._travel import slowed, travel_time
@@ -31,8 +34,11 @@ __all__ = [
     "DEVICES",
     "SOURCES",
     "AnyAxisConfiguration",
+    "Assembly",
     "AttributeCounter",
+    "AttributeHook",
     "Axis",
+    "Calculated",
     "CalculatedCounter",
     "CalculatedCounterConfiguration",
     "Calibration",
@@ -54,6 +60,7 @@ __all__ = [
     "Spectra",
     "SpectrumRegion",
     "Surroundings",
+    "attribute_driver",
     "build",
     "build_source",
     "configuration",
@@ -62,6 +69,7 @@ __all__ = [
     "make_axis",
     "plugins",
     "slowed",
+    "soft_axis",
     "travel_time",
     "unit",
 ]

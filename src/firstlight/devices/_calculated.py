@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from firstlight.devices._axis import Axis
+
+
+@runtime_checkable
+class Assembly(Protocol):
+    """A device that is no axis itself and brings some: slits with ``gap`` and ``offset``.
+
+    The axes are called ``name.part``.
+    """
+
+    name: str
+
+    @property
+    def axes(self) -> Mapping[str, Axis]:
+        """Part to axis."""
 
 
 class Calculated(Protocol):

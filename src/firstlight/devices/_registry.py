@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from firstlight.devices._axis import Axis
+from firstlight.devices._calculated import Assembly
 from firstlight.devices._configuration import Configuration
 from firstlight.devices._kind import PlugIn, find
 from firstlight.devices._surroundings import Surroundings
@@ -17,13 +18,14 @@ from firstlight.model import (
     DerivedCounter,
     FrameSource,
     InvalidInput,
+    MotionHook,
     NotFound,
     Shutter,
     Trigger,
     Truthful,
 )
 
-Device = Axis | CounterDriver | DerivedCounter | Shutter | Trigger | Truthful
+Device = Axis | Assembly | CounterDriver | DerivedCounter | MotionHook | Shutter | Trigger | Truthful
 
 DEVICES: dict[str, tuple[str, str]] = {
     "sim.axis": ("firstlight.devices.sim._build:axis", "firstlight.devices.sim._build:AxisConfiguration"),
@@ -44,6 +46,24 @@ DEVICES: dict[str, tuple[str, str]] = {
     "calc.counter": (
         "firstlight.devices._computed:calculated_counter",
         "firstlight.devices._computed:CalculatedCounterConfiguration",
+    ),
+    "calc.slits": ("firstlight.devices.calc._build:slits", "firstlight.devices.calc._build:SlitsConfiguration"),
+    "calc.table": ("firstlight.devices.calc._build:table", "firstlight.devices.calc._build:TableConfiguration"),
+    "calc.monochromator": (
+        "firstlight.devices.calc._build:monochromator",
+        "firstlight.devices.calc._build:MonochromatorConfiguration",
+    ),
+    "calc.expression": (
+        "firstlight.devices.calc._build:expression",
+        "firstlight.devices.calc._build:ExpressionConfiguration",
+    ),
+    "hook.attribute": (
+        "firstlight.devices._attribute_hook:attribute_hook",
+        "firstlight.devices._attribute_hook:AttributeHookConfiguration",
+    ),
+    "soft.axis": (
+        "firstlight.devices._soft_axis:build_soft_axis",
+        "firstlight.devices._soft_axis:SoftAxisConfiguration",
     ),
     "soft.counter": (
         "firstlight.devices._attribute:soft_counter",

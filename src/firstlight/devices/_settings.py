@@ -87,6 +87,7 @@ class AxisSettings:
 
     @sign.setter
     def sign(self, value: int) -> None:
+        self._may_set("sign")
         sign = sign_of(self.name, value)
         if sign == self._sign:
             return
@@ -103,6 +104,7 @@ class AxisSettings:
 
     @offset.setter
     def offset(self, value: float | str) -> None:
+        self._may_set("offset")
         self._at_rest("its offset cannot be changed")
         self._offset = self._finite("the offset", self.number(value))
         self._set("offset")
@@ -114,6 +116,7 @@ class AxisSettings:
 
     @velocity.setter
     def velocity(self, value: float | str) -> None:
+        self._may_set("velocity")
         speed = self._positive("velocity", self.number(value, "/s"))
         if self._maximum_velocity is not None and speed > self._maximum_velocity * (1 + 1e-9):
             raise LimitError(
@@ -136,6 +139,7 @@ class AxisSettings:
 
     @acceleration.setter
     def acceleration(self, value: float | str) -> None:
+        self._may_set("acceleration")
         self.driver.acceleration = self._positive("acceleration", self.number(value, "/s**2"))
         self._set("acceleration")
 
@@ -159,6 +163,7 @@ class AxisSettings:
 
     @backlash.setter
     def backlash(self, value: float | str) -> None:
+        self._may_set("backlash")
         self._play = Backlash(self._sign * self._finite("the backlash", self.number(value)))
         self._set("backlash")
 
@@ -169,6 +174,7 @@ class AxisSettings:
 
     @tolerance.setter
     def tolerance(self, value: float | str | None) -> None:
+        self._may_set("tolerance")
         if value is not None and self.encoder is None:
             raise InvalidInput(f"{self.name}: a tolerance needs an encoder, and it has none.")
         self._tolerance = None if value is None else self._positive("the tolerance", self.number(value))
@@ -266,6 +272,9 @@ class AxisSettings:
     def _at_rest(self, what: str) -> None:
         if self.driver.moving():
             raise DeviceError(self.name, f"{what} while it moves.", hint="Stop it first.")
+
+    def _may_set(self, key: str) -> None:
+        """Refuse a setting that an axis does not have; for those derived."""
 
     def _values(self) -> dict[str, Any]:
         low, high = self._limits

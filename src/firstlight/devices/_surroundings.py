@@ -28,13 +28,15 @@ class Surroundings:
     devices: Mapping[str, Any] = field(default_factory=dict)
 
     def device(self, name: str) -> Any:
-        """Another device of the session.
+        """Another device of the session, or a part of one: ``slits.gap``.
 
         :raises NotFound: with the nearest name.
         """
+        whole, _, part = name.partition(".")
         try:
-            return self.devices[name]
-        except KeyError:
+            found = self.devices[whole]
+            return found.axes[part] if part else found
+        except (KeyError, AttributeError):
             close = difflib.get_close_matches(name, list(self.devices), n=1)
             known = ", ".join(self.devices) or "none"
             hint = f"Did you mean {close[0]}?" if close else f"There are, so far: {known}."

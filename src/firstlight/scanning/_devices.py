@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from firstlight.devices import Axis
+from firstlight.devices import Assembly, Axis
 from firstlight.model import (
     CameraInfo,
     CounterDriver,
@@ -15,6 +15,7 @@ from firstlight.model import (
     DeviceError,
     FirstlightError,
     InvalidInput,
+    MotionHook,
     NotFound,
     Shutter,
     Trigger,
@@ -55,7 +56,9 @@ class Camera(Protocol):
         """End the acquisition and seal the channels; idempotent."""
 
 
-AnyDevice: TypeAlias = Axis | CounterDriver | DerivedCounter | Camera | Shutter | Trigger | Truthful
+AnyDevice: TypeAlias = (
+    Axis | Assembly | CounterDriver | DerivedCounter | Camera | MotionHook | Shutter | Trigger | Truthful
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ class Devices:
         """
         kinds: dict[str, dict[str, Any]] = {k: {} for k in (*_SORTS, "others")}
         seen: set[str] = set()
-        for device in devices:
+        for device in _spread(devices):
             if device.name in seen:
                 raise InvalidInput(f"Two devices are called {device.name}.", hint="Give each its own name.")
             seen.add(device.name)
@@ -203,6 +206,14 @@ class Devices:
             raise DeviceError(name, f"is not available: {why.message}", hint=f"Mend the cause, then: retry({name!r}).")
 
 
+def _spread(devices: Iterable[AnyDevice]) -> Iterator[AnyDevice]:
+    """The devices, and the axes of those that bring some."""
+    for device in devices:
+        yield device
+        if isinstance(device, Assembly) and not isinstance(device, Axis):
+            yield from device.axes.values()
+
+
 def _kind(device: AnyDevice) -> str:
     if isinstance(device, Axis):
         return "axes"
@@ -216,7 +227,7 @@ def _kind(device: AnyDevice) -> str:
         return "cameras"
     if isinstance(device, Trigger):
         return "triggers"
-    if isinstance(device, Truthful):
+    if isinstance(device, (Assembly, MotionHook, Truthful)):
         return "others"
     raise InvalidInput(f"{device!r} is no axis, counter, camera, shutter or trigger.")
 

@@ -73,7 +73,8 @@ def guarded(devices: Devices) -> tuple[list[dict[str, Any]], list[str]]:
     stops: list[dict[str, Any]] = []
     cannot: list[str] = []
     ways: dict[str, OutOfBand | None] = {name: shutter.out_of_band for name, shutter in devices.shutters.items()}
-    ways |= {name: axis.out_of_band for name, axis in devices.axes.items()}
+    # A calculated axis stops with its real ones.
+    ways |= {name: axis.out_of_band for name, axis in devices.axes.items() if axis.calculation is None}
     for name, way in ways.items():
         if way is None:
             cannot.append(name)

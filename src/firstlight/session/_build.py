@@ -8,13 +8,13 @@ from typing import Any
 
 from firstlight.buffer import Buffer, RunMember
 from firstlight.detectors import Camera
-from firstlight.devices import Axis, Surroundings, build, is_source
+from firstlight.devices import Assembly, Axis, Surroundings, build, is_source
 from firstlight.devices.sim import SharedBoard
-from firstlight.model import Clock, CounterDriver, DerivedCounter, InvalidInput, Shutter, Trigger, Truthful
+from firstlight.model import Clock, CounterDriver, DerivedCounter, InvalidInput, MotionHook, Shutter, Trigger, Truthful
 from firstlight.process import Supervisor
 from firstlight.scanning import Devices
 
-AnyDevice = Axis | CounterDriver | DerivedCounter | Shutter | Trigger | Camera | Truthful
+AnyDevice = Axis | Assembly | CounterDriver | DerivedCounter | MotionHook | Shutter | Trigger | Camera | Truthful
 
 
 def build_devices(

@@ -1,0 +1,199 @@
+"""Calculated axes from their configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, model_validator
+
+from firstlight.devices._axis import Axis
+from firstlight.devices._configuration import Configuration, Reference, parse, unit
+from firstlight.devices._surroundings import Surroundings
+from firstlight.devices.calc._axis import CalculatedAxis
+from firstlight.devices.calc._calculation import Calculation
+from firstlight.devices.calc._formulas import Formulas
+from firstlight.devices.calc._monochromator import Monochromator, spacing
+from firstlight.devices.calc._slits import Slits
+from firstlight.devices.calc._table import Table
+from firstlight.devices.calc._undulator import GapFormula, GapTable
+from firstlight.model import InvalidInput
+
+_C = TypeVar("_C", bound=Calculation)
+
+Millimetres = Annotated[float, unit("mm")]
+Angstroms = Annotated[float, unit("angstrom")]
+KeV = Annotated[float, unit("keV")]
+GeV = Annotated[float, unit("GeV")]
+Name = Annotated[str, Field(min_length=1)]
+Limits = tuple[float | str, float | str]
+Place = tuple[Millimetres, Millimetres]
+
+
+class SlitsConfiguration(Configuration):
+    """A gap and an offset of two blades: the axes ``name.gap`` and ``name.offset``."""
+
+    name: Name
+    positive: Reference
+    """The blade on the positive side."""
+    negative: Reference
+    """The blade on the negative side."""
+    opposed: bool = False
+    """Each blade counts away from the beam: it opens upwards."""
+    limits: dict[str, Limits] = Field(default_factory=dict)
+    """By ``gap`` or ``offset``: low and high limit, beside those of the blades."""
+
+
+class TableConfiguration(Configuration):
+    """A table on three legs: the axes ``name.height``, ``name.pitch`` and ``name.roll``."""
+
+    name: Name
+    legs: tuple[Reference, Reference, Reference]
+    """The axes of the legs."""
+    places: tuple[Place, Place, Place]
+    """Where they stand, x along the beam and y to the left; mm."""
+    angle: str = "mrad"
+    """Unit of pitch and roll."""
+    limits: dict[str, Limits] = Field(default_factory=dict)
+    """By ``height``, ``pitch`` or ``roll``: low and high limit, beside those of the legs."""
+
+
+class UndulatorSettings(Configuration):
+    """An undulator whose gap follows the energy."""
+
+    axis: Reference
+    """The axis of the gap."""
+    period: Millimetres | None = Field(default=None, gt=0)
+    """Of its magnets, mm."""
+    electrons: GeV = Field(default=6.0, gt=0)
+    """Energy of the stored electrons, GeV."""
+    field: tuple[float, float, float] = (3.33, -5.47, 1.8)
+    """a (T), b and c of the field a · exp(b g/λ + c (g/λ)²)."""
+    table: tuple[tuple[KeV, Millimetres], ...] | None = None
+    """Pairs of energy (keV) and gap (mm), in place of the formula."""
+    table_harmonic: int = Field(default=1, ge=1)
+    """The harmonic that the table was measured on."""
+    harmonic: int = Field(default=1, ge=1)
+    """The harmonic to follow."""
+    following: bool = True
+    """Whether the gap moves with the energy at the start."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> UndulatorSettings:
+        if (self.period is None) == (self.table is None):
+            raise ValueError("give either the period of the undulator or a table")
+        return self
+
+
+class MonochromatorConfiguration(Configuration):
+    """The photon energy of a crystal monochromator."""
+
+    name: Name
+    axis: Reference
+    """The axis of the Bragg angle."""
+    crystal: str | None = None
+    """Such as ``Si111``, ``Si311``, ``Ge220``."""
+    d_spacing: Angstroms | None = Field(default=None, gt=0)
+    """Distance of the lattice planes, Å, in place of a crystal."""
+    unit: str = "keV"
+    """Of the energy."""
+    undulator: UndulatorSettings | None = None
+    """One that follows; none when not given."""
+    limits: Limits | None = None
+    """Low and high energy, beside what the real axes allow."""
+
+    @model_validator(mode="after")
+    def _one_crystal(self) -> MonochromatorConfiguration:
+        if (self.crystal is None) == (self.d_spacing is None):
+            raise ValueError("give either a crystal or its d_spacing")
+        if self.crystal is not None:
+            spacing(self.crystal)
+        return self
+
+
+class FormulaSettings(Configuration):
+    """One calculated axis."""
+
+    formula: str
+    """Its position from those of the real axes."""
+    unit: str = ""
+    """Of its position."""
+    limits: Limits | None = None
+    """Low and high limit, beside what the real axes allow."""
+
+
+class ExpressionConfiguration(Configuration):
+    """Axes calculated by formulas: one is called ``name``, several ``name.role``."""
+
+    name: Name
+    axes: dict[str, Reference] = Field(min_length=1)
+    """Name in the formulas to real axis."""
+    calculated: dict[str, FormulaSettings] = Field(min_length=1)
+    """Name in the formulas to calculated axis."""
+    inverse: dict[str, str] = Field(min_length=1)
+    """Name of each real axis that moves to its position from those of the calculated axes."""
+
+
+def slits(config: Mapping[str, Any], surroundings: Surroundings) -> Slits:
+    """Build ``calc.slits``."""
+    c = parse(SlitsConfiguration, config, "calc.slits")
+    positive, negative = (axis_of(n, c.name, surroundings) for n in (c.positive, c.negative))
+    return _limited(Slits(c.name, positive, negative, opposed=c.opposed), c.limits)
+
+
+def table(config: Mapping[str, Any], surroundings: Surroundings) -> Table:
+    """Build a ``calc.table``."""
+    c = parse(TableConfiguration, config, "calc.table")
+    first, second, third = (axis_of(name, c.name, surroundings) for name in c.legs)
+    return _limited(Table(c.name, (first, second, third), c.places, angle=c.angle), c.limits)
+
+
+def monochromator(config: Mapping[str, Any], surroundings: Surroundings) -> CalculatedAxis:
+    """Build a ``calc.monochromator``."""
+    c = parse(MonochromatorConfiguration, config, "calc.monochromator")
+    options: dict[str, Any] = {}
+    if (u := c.undulator) is not None:
+        found = GapTable(u.table, u.table_harmonic) if u.table is not None else None
+        options = {
+            "gap": axis_of(u.axis, c.name, surroundings),
+            "undulator": found or GapFormula(u.period or 0.0, u.electrons, u.field),
+            "harmonic": u.harmonic,
+            "following": u.following,
+        }
+    d = spacing(c.crystal) if c.crystal is not None else c.d_spacing or 0.0
+    made = Monochromator(c.name, axis_of(c.axis, c.name, surroundings), d, unit=c.unit, **options)
+    return _limited(made, {} if c.limits is None else {"energy": c.limits}).axes["energy"]
+
+
+def expression(config: Mapping[str, Any], surroundings: Surroundings) -> Formulas | CalculatedAxis:
+    """Build a ``calc.expression``."""
+    c = parse(ExpressionConfiguration, config, "calc.expression")
+    made = Formulas(
+        c.name,
+        {role: axis_of(name, c.name, surroundings) for role, name in c.axes.items()},
+        {role: settings.formula for role, settings in c.calculated.items()},
+        c.inverse,
+        {role: settings.unit for role, settings in c.calculated.items()},
+    )
+    _limited(made, {role: s.limits for role, s in c.calculated.items() if s.limits is not None})
+    return made if len(made.axes) > 1 else next(iter(made.axes.values()))
+
+
+def axis_of(name: str, whose: str, surroundings: Surroundings) -> Axis:
+    """An axis of the session by name.
+
+    :raises InvalidInput: when that is something else.
+    """
+    found = surroundings.device(name)
+    if not isinstance(found, Axis):
+        raise InvalidInput(f"{whose}: {name} is no axis.", hint="Calculated axes are made of axes.")
+    return found
+
+
+def _limited(made: _C, limits: Mapping[str, Limits]) -> _C:
+    for role, (low, high) in limits.items():
+        if role not in made.axes:
+            known = ", ".join(made.axes)
+            raise InvalidInput(f"{made.name}: limits.{role}: it has no such axis.", hint=f"Known: {known}.")
+        made.axes[role].configure_limits(low, high)
+    return made
