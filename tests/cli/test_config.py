@@ -93,6 +93,9 @@ def test_show_of_a_device_says_where_each_setting_comes_from_and_hides_secrets(
     assert "unit mm fl01.yml:2, template stepper Unit of positions." in lines
     assert "velocity 3 fl01.yml:4 Cruise speed, unit/s." in lines
     assert "sign 1 default 1 or -1: user = sign × dial + offset." in lines
+    fl01.write_text(
+        TEXT + "setups: {a: {sx: {velocity: '${RATE}'}}}\nsuspend: {a: {when: '${RATE}'}}\nstorage: {data: '${RATE}'}\n"
+    )
     assert main("config", "show", "fl01.yml", "cam") == 0
     assert main("config", "show", "fl01.yml", "cam", "--json") == 0
     assert main("config", "show", "fl01.yml") == 0

@@ -78,6 +78,10 @@ def test_a_wrong_value_is_told_once_where_it_is_written_with_all_who_inherit_it(
             "  - {name: fshut, kind: sim.shutter, like: stepper}\n",
             "3: templates.stepper.unit: sim.shutter has no such setting (inherited by fshut). Did you mean",
         ),
+        (
+            "  - {name: slow, kind: sim.ring}\n",
+            "4: templates.slow: slow is a device too. Give the template another name.",
+        ),
         ("  - {name: ring, kind: sim.ring, like: [a]}\n", "7: ring.like: Expected the name of a template or a device."),
     ],
 )

@@ -87,7 +87,7 @@ def test_scripts_are_found_from_the_file_that_names_them(loaded: Loaded, tmp_pat
         ("default: light", "default: There is no group 'light'."),
         ("aliases: {omega: rott}", "aliases.omega: There is no device 'rott'. Did you mean rot?"),
         ("aliases: {rot: sx}", "aliases.rot: rot is a device too. Give the alias another name."),
-        ("aliases: {my rot: sx}", "aliases: 'my rot' cannot be the name of a alias."),
+        ("aliases: {my rot: sx}", "aliases: 'my rot' cannot be the name of an alias."),
         ("aliases: {omega: [rot]}", "aliases.omega: Expected a text, got a list of 1."),
         ("setups: {fast: {rott: {velocity: 1}}}", "setups.fast: There is no device 'rott'. Did you mean rot?"),
         ("setups: {fast: {rot: 5}}", "setups.fast.rot: Expected a mapping, got 5."),

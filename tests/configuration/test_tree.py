@@ -126,7 +126,32 @@ def test_an_empty_folder_says_how_to_begin(wrong: Wrong, write: Write) -> None:
     assert wrong({})[0] == ".:1: The folder holds no .yml file. Write one: firstlight config new"
 
 
-def test_a_folder_that_holds_itself_ends(wrong: Wrong, write: Write) -> None:
+def test_a_folder_is_read_once_however_many_links_lead_to_it(loaded: Loaded, write: Write) -> None:
     write({"beamline.yml": "beamline: fl01\n"})
-    Path("again").symlink_to(Path().absolute())
-    assert any("More than 20 folders in each other." in one for one in wrong({}))
+    for name in ("again", "and_again"):
+        Path(name).symlink_to(Path().absolute())
+    assert loaded({}).name == "fl01"
+
+
+def test_very_deep_folders_are_refused(wrong: Wrong) -> None:
+    files = {"beamline.yml": "beamline: fl01\n", "/".join(["d"] * 25) + "/x.yml": "devices: []\n"}
+    assert any("More than 20 folders in each other" in one for one in wrong(files))
+
+
+@pytest.mark.parametrize(
+    ("storage", "folder"),
+    [
+        ("", "firstlight-data"),
+        ("storage: {data: data}\n", "data"),
+        ("storage: {tmp: 'x/{beamline}/tmp'}\n", "x/fl01/tmp"),
+    ],
+)
+def test_data_beside_the_configuration_are_not_looked_through(loaded: Loaded, storage: str, folder: str) -> None:
+    files = {"beamline.yml": f"beamline: fl01\n{storage}", f"{folder}/hc1/SCRIPTS/notes.yml": "beamline: notes\n"}
+    assert loaded(files).name == "fl01"
+
+
+@pytest.mark.parametrize("data", [".", "..", "/"])
+def test_a_configuration_may_lie_among_the_data(loaded: Loaded, data: str) -> None:
+    files = {"beamline.yml": f"beamline: fl01\nstorage: {{data: {data}}}\n", "motors/a.yml": TREE["zero.yml"]}
+    assert list(loaded(files).devices) == ["zero"]

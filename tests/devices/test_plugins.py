@@ -15,6 +15,7 @@ from firstlight.model import InvalidInput, NotFound
 
 MODULE = '''
 from firstlight.devices import Configuration, Kind, unit
+from pydantic import model_validator
 from typing import Annotated
 
 class Settings(Configuration):
@@ -32,7 +33,16 @@ def lamp(config, surroundings):
 def camera(config, surroundings):
     return ("frames of", config["name"])
 
+class Odd(Configuration):
+    """Its type cannot be told in JSON, and its check fails."""
+    name: str
+    sort: type = int
+    @model_validator(mode="after")
+    def fails(self):
+        raise KeyError(self.name)
+
 LAMP = Kind(lamp, Settings)
+ODD = Kind(lamp, Odd)
 CAMERA = Kind(camera, Settings, source=True)
 NOTHING = 5
 '''
@@ -153,3 +163,21 @@ def test_without_plug_ins_the_kinds_are_the_built_in_ones(install: Install) -> N
     install("lamps", {})
     with pytest.raises(NotFound, match=r"'lab.lamp'"):
         configuration("lab.lamp")
+
+
+def test_a_type_that_fails_to_check_is_told_and_the_others_are_checked(install: Install, tmp_path: Path) -> None:
+    install("lamps", {"lab.odd": "lab_lamps:ODD"})
+    path = tmp_path / "fl01.yml"
+    path.write_text(
+        "beamline: fl01\ndevices:\n - {name: a, kind: lab.odd}\n - {name: b, kind: lab.odd, sorrt: 3}\n"
+        " - {name: c, kind: sim.rong}\n"
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        load(path)
+    told = [str(one).removeprefix(f"{path}:") for one in caught.value.problems]
+    assert told == [
+        "3: a: lab.odd failed to check this: KeyError: 'a'. Report it to who made the kind.",
+        "4: b.sorrt: lab.odd has no such setting. Did you mean sort?",
+        "5: c.kind: There is no kind of device 'sim.rong'. Did you mean sim.ring?",
+    ]
+    assert "lab.odd" in schema()["definitions"]

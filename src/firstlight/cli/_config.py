@@ -138,20 +138,23 @@ def _beamline(beamline: Beamline) -> None:
     say()
     rows = [(e.name, e.kind, ", ".join(e.references), e.where) for e in beamline.devices.values()]
     table(("device", "kind", "needs", "where"), rows)
-    parts = [
+    written = beamline.shown
+    parts: list[tuple[str, object]] = [
         *((f"group {name}", ", ".join(members)) for name, members in beamline.groups.items()),
+        ("default group", beamline.default),
         *((f"alias {alias}", name) for alias, name in beamline.aliases.items()),
-        *((f"setup {name}", _text(values)) for name, values in beamline.setups.items()),
+        *((f"setup {name}", _text(values)) for name, values in (written.get("setups") or {}).items()),
         *((f"session {name}", ", ".join(one.devices)) for name, one in beamline.sessions.items()),
         *((f"script {file.stem}", file) for file in beamline.scripts),
-        *((f"suspend {name}", _text(values)) for name, values in beamline.suspend.items()),
-        ("default group", beamline.default),
-        ("data of users", beamline.roots.visitor.replace("{beamline}", beamline.name)),
-        ("data of the beamline", beamline.roots.inhouse.replace("{beamline}", beamline.name)),
-        ("data of tests", beamline.roots.tmp.replace("{beamline}", beamline.name)),
-        ("compression", beamline.storage.compression),
-        ("icat", ", ".join(beamline.icat.brokers) or "records only" if beamline.icat is not None else ""),
+        *((f"suspend {name}", _text(values)) for name, values in (written.get("suspend") or {}).items()),
+        *((f"icat {name}", _text(value)) for name, value in (written.get("icat") or {}).items()),
+        *((f"storage {name}", _text(value)) for name, value in (written.get("storage") or {}).items()),
     ]
+    if "${" not in str(written.get("storage")):
+        parts += [
+            (f"data of {sort}", getattr(beamline.roots, sort).replace("{beamline}", beamline.name))
+            for sort in ("visitor", "inhouse", "tmp")
+        ]
     say()
     table(("part", "what"), [part for part in parts if part[1]])
 

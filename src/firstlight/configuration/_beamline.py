@@ -93,13 +93,13 @@ class Beamline:
     groups: Mapping[str, tuple[str, ...]]
     default: str
     aliases: Mapping[str, str]
-    setups: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    setups: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(repr=False)
     scripts: tuple[Path, ...]
     sessions: Mapping[str, SubSession]
-    storage: StorageSettings
-    icat: IcatSettings | None
-    suspend: Mapping[str, Mapping[str, Any]]
-    roots: Roots
+    storage: StorageSettings = field(repr=False)
+    icat: IcatSettings | None = field(repr=False)
+    suspend: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    roots: Roots = field(repr=False)
     path: Path
     files: tuple[Path, ...] = field(repr=False)
     shown: Mapping[str, Any] = field(repr=False)

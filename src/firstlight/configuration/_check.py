@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, PydanticUserError, ValidationError
 
 from firstlight.configuration._problem import Problems, Where, nearest
 from firstlight.configuration._yaml import Entry, Items, Node, Table
@@ -71,7 +71,12 @@ def check(
             problems.add(
                 where, home or path, mask(message), mask(hint), heir=heir if home and entry is not None else ""
             )
-        return None
+    except FirstlightError as error:
+        problems.add(table.where, key, mask(error.message), mask(error.hint))
+    except Exception as error:  # noqa: BLE001 - types of other people may fail in any way
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        problems.add(table.where, key, mask(f"{what} failed to check this: {told}."), "Report it to who made the kind.")
+    return None
 
 
 def keys(kind: type[BaseModel]) -> tuple[str, ...]:
@@ -240,7 +245,10 @@ def _short(value: Any) -> str:
 
 @cache
 def _schema(kind: type[BaseModel]) -> Mapping[str, Any]:
-    return kind.model_json_schema(by_alias=True)
+    try:
+        return kind.model_json_schema(by_alias=True)
+    except PydanticUserError:  # it has a type that JSON does not know
+        return {"properties": {name: {} for name in keys(kind)}}
 
 
 def _places(kind: type[BaseModel], loc: Sequence[str | int]) -> list[Mapping[str, Any]]:

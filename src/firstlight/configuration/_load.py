@@ -57,7 +57,7 @@ class _Loading:
     def beamline(self) -> Beamline | None:
         named = self.named()
         aliases = self.aliases(named)
-        templates = self.templates()
+        templates = self.templates(named)
         family = Family(named, templates, self.problems)
         for template in templates:
             family.table(template)
@@ -129,13 +129,17 @@ class _Loading:
         found = {alias: (entry.node.text(alias) or "").removeprefix("$") for alias in entry.node.entries}
         return {alias: name for alias, name in found.items() if name in named and alias not in named}
 
-    def templates(self) -> dict[str, Table]:
+    def templates(self, named: Mapping[str, Item]) -> dict[str, Table]:
         entry = self.document.top.entries.get("templates")
         if entry is None or not isinstance(entry.node, Table):
             return {}
         found = {}
         for name, one in entry.node.entries.items():
-            if isinstance(one.node, Table):
+            if name in named:
+                self.problems.add(
+                    one.where, f"templates.{name}", f"{name} is a device too.", "Give the template another name."
+                )
+            elif isinstance(one.node, Table):
                 found[name] = one.node
                 if "name" in one.node.entries:
                     self.problems.add(

@@ -35,7 +35,8 @@ def word(text: str, what: str, where: Where, key: str, problems: Problems) -> bo
     else:
         better = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")[:_LONGEST]
         hint = "Use letters, digits and _, a letter first" + (f": {better}." if _WORD.fullmatch(better) else ".")
-    problems.add(where, key, f"{text!r} cannot be the name of a {what}.", hint)
+    article = "an" if what[0] in "aeiou" else "a"
+    problems.add(where, key, f"{text!r} cannot be the name of {article} {what}.", hint)
     return False
 
 

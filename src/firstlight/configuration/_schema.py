@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import PydanticUserError
+
 from firstlight.configuration._inherit import OURS
 from firstlight.configuration._sections import Layout
 from firstlight.devices import configuration, kinds, plugins
@@ -30,11 +32,13 @@ def schema(names: Iterable[str] | None = None) -> dict[str, Any]:
     known: list[str] = []
     for name in kinds() if names is None else names:
         try:
-            kind = configuration(name)
+            own = configuration(name).model_json_schema(by_alias=True)
         except FirstlightError:
             continue
+        except PydanticUserError:  # it has a type that JSON does not know
+            own = {"type": "object"}
         known.append(name)
-        settings = _inlined(kind.model_json_schema(by_alias=True), f"{name}.", definitions)
+        settings = _inlined(own, f"{name}.", definitions)
         required = [key for key in settings.pop("required", ()) if key not in OURS]
         settings["properties"] = {**settings.get("properties", {}), **dict.fromkeys(OURS, True)}
         definitions[name] = settings
@@ -47,18 +51,18 @@ def schema(names: Iterable[str] | None = None) -> dict[str, Any]:
     document = _inlined(Layout.model_json_schema(by_alias=True), "", definitions)
     document["properties"]["devices"] |= {"items": {"$ref": _ref("device")}}
     document["properties"]["templates"]["additionalProperties"] = {"$ref": _ref("template")}
-    own = {
+    common = {
         "kind": {"enum": known, "description": "What the device is."},
         "like": {"type": "string", "description": "A template or device whose settings it takes."},
     }
     named = {"type": "string", "description": "The device's own name, a word.", "pattern": "^[A-Za-z][A-Za-z0-9_]*$"}
     definitions["device"] = {
         "type": "object", "description": "A device: its name, its kind, and the settings of that kind.",
-        "properties": {"name": named, **own}, "required": ["name"], "allOf": described,
+        "properties": {"name": named, **common}, "required": ["name"], "allOf": described,
     }  # fmt: skip
     definitions["template"] = {
         "type": "object", "description": "Settings that devices take with like:.",
-        "properties": own, "allOf": [one for one in described if "$ref" in one["then"]],
+        "properties": common, "allOf": [one for one in described if "$ref" in one["then"]],
     }  # fmt: skip
     document["properties"] = {key: _or_nothing(value) for key, value in document["properties"].items()}
     return {

@@ -7,15 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
+from firstlight.configuration._tree import DATA
 from firstlight.devices import Configuration, unit
 from firstlight.storage import Roots
 
 Word = Annotated[str, Field(min_length=1)]
 Broker = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+:[0-9]{1,5}$")]
 Words = tuple[Word, ...]
-
-DATA = "firstlight-data"
-"""Where data go when nothing is said: a folder beside the configuration."""
 
 
 class StorageSettings(Configuration):

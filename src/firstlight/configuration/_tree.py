@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +16,12 @@ MAIN = ("beamline.yml", "beamline.yaml")
 """Read before the other files of its folder."""
 FOLDER = ("__init__.yml", "__init__.yaml")
 """Settings for all devices of its folder and those below."""
+DATA = "firstlight-data"
+"""Where data go when nothing is said: a folder beside the configuration."""
 DEEPEST = 20
 """Levels of folders."""
+MOST = 2000
+"""Files and folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +52,17 @@ def gather(path: Path, problems: Problems, expand: Callable[[Scalar], object]) -
     :param expand: the value of a scalar with its variables replaced, for the paths of included files.
     :raises NotFound: when there is nothing at the path.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - it does not raise where a folder may not be entered
         raise NotFound(f"There is no configuration {path}.", hint=near_file(path) or "Write one: firstlight config new")
     gathering = _Gathering(
         path if path.is_dir() else path.parent, problems, expand, Document(Table({}, Where(path, 1)))
     )
-    if path.is_dir():
-        if not any(True for _ in gathering.walk(path, 0)):
-            problems.add(Where(path, 1), "", "The folder holds no .yml file.", "Write one: firstlight config new")
-        gathering.folder(path)
-    else:
+    if not path.is_dir():
         gathering.file(path)
+    elif any(entry.suffix in SUFFIXES for entry in gathering.entries(path)):
+        gathering.folder(path)
+    elif not len(problems):
+        problems.add(Where(path, 1), "", "The folder holds no .yml file.", "Write one: firstlight config new")
     gathering.document.top = Table(gathering.top, Where(gathering.first or path, 1))
     return gathering.document
 
@@ -84,26 +88,46 @@ class _Gathering:
     seen: set[Path] = field(default_factory=set)
     settings: dict[Path, Table | None] = field(default_factory=dict)
 
-    def walk(self, folder: Path, depth: int) -> Iterator[Path]:
+    def folder(self, folder: Path, depth: int = 0) -> None:
         """The files of a folder and below it: the main one, the others by name, then the folders by name."""
-        try:
-            entries = sorted(folder.iterdir())
-        except OSError as error:
-            self.problems.add(Where(folder, 1), "", f"The folder cannot be read: {error.strerror or error}.")
+        real = folder.resolve()
+        if real in self.seen or any(real.is_relative_to(data) for data in self.data()):
             return
-        visible = [entry for entry in entries if not entry.name.startswith(".")]
-        files = [e for e in visible if e.suffix in SUFFIXES and e.name not in FOLDER and e.is_file()]
-        yield from sorted(files, key=lambda file: (file.name not in MAIN, file.name))
-        for entry in visible:
-            if entry.is_dir():
-                if depth == DEEPEST:
-                    self.problems.add(Where(entry, 1), "", f"More than {DEEPEST} folders in each other.")
-                    return
-                yield from self.walk(entry, depth + 1)
-
-    def folder(self, folder: Path) -> None:
-        for file in self.walk(folder, 0):
+        self.seen.add(real)
+        entries = self.entries(folder)
+        if depth > DEEPEST or len(self.seen) > MOST:
+            self.problems.add(
+                Where(folder, 1), "", f"More than {DEEPEST} folders in each other, or {MOST} files and folders in all.",
+                "Name the folder of the configuration.",
+            )  # fmt: skip
+            return
+        files = [e for e in entries if e.suffix in SUFFIXES and e.name not in FOLDER and e.is_file()]
+        for file in sorted(files, key=lambda file: (file.name not in MAIN, file.name)):
             self.file(file)
+        for entry in entries:
+            if entry.is_dir():
+                self.folder(entry, depth + 1)
+
+    def entries(self, folder: Path) -> list[Path]:
+        try:
+            return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        except OSError as error:
+            self.problems.broken = True
+            self.problems.add(Where(folder, 1), "", f"The folder cannot be read: {error.strerror or error}.")
+            return []
+
+    def data(self) -> set[Path]:
+        """Folders where data are saved, as far as is known by now: there is no configuration in them."""
+        entry = self.top.get("storage")
+        if entry is None or not isinstance(entry.node, Table):
+            return {(self.root / DATA).resolve()}
+        base = entry.where.file.parent
+        found = {(base / DATA).resolve()}
+        for key in ("data", "visitor", "inhouse", "tmp"):
+            if (text := entry.node.text(key)) and "$" not in text:
+                found.add((base / Path(text.partition("{")[0]).expanduser()).resolve())
+        root = self.root.resolve()
+        return {folder for folder in found if not root.is_relative_to(folder)}
 
     def file(self, path: Path) -> None:
         real = path.resolve()
