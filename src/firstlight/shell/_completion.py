@@ -80,7 +80,7 @@ def _devices(parameter: str, axes: Sequence[str], counters: Sequence[str], desk:
         return list(axes)
     if parameter in ("counter", "counters"):
         return list(counters)
-    if parameter in ("thing", "pattern"):
+    if parameter in ("thing", "pattern", "device", "devices"):
         return [*desk.session.devices, *(["last"] if parameter == "thing" else [])]
     if parameter in ("function", "command"):
         return sorted(name for name, value in desk.names.items() if hasattr(value, "topic"))

@@ -6,7 +6,19 @@ import keyword
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
-from firstlight.shell import _aligning, _elog, _errors, _help, _listing, _logs, _looking, _moving, _policy, _scans
+from firstlight.shell import (
+    _aligning,
+    _elog,
+    _errors,
+    _help,
+    _listing,
+    _logs,
+    _looking,
+    _moving,
+    _policy,
+    _scans,
+    _session,
+)
 from firstlight.shell._command import Command
 from firstlight.shell._desk import Desk
 from firstlight.shell._scans import ScanCommand
@@ -35,6 +47,10 @@ TOPICS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "log": (
         *(_elog.elog_print, _elog.elog_add, _elog.elog_plot, _elog.elog_prdef, _elog.elog_show, _elog.elog_export),
         *(_logs.debugon, _logs.debugoff, _logs.lslog, _logs.showlog),
+    ),
+    "session": (
+        *(_session.lslock, _session.lock, _session.unlock),
+        *(_session.retry, _session.reload, _session.script),
     ),
     "help": (_help.help, _errors.last_error),
 }

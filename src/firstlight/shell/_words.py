@@ -57,7 +57,7 @@ def axes_of(session: SessionFace, words: Iterable[Word]) -> list[AxisFace]:
         else:
             axis = axis_of(session, word)
             found[axis.name] = axis
-    return list(found.values()) if given else list(session.axes.values())
+    return list(found.values() if given else {axis.name: axis for axis in session.axes.values()}.values())
 
 
 def kind_of(session: SessionFace, name: str) -> str:
