@@ -26,6 +26,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # No test may read or change the settings of whoever runs it; fixtures of whole modules need it already.
+    state = tempfile.mkdtemp(prefix="firstlight-state-")
+    os.environ["FIRSTLIGHT_STATE"] = state
+    config.add_cleanup(lambda: shutil.rmtree(state, ignore_errors=True))
     # The default suite tries the same examples every time, and no busy machine makes an example too slow.
     common = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.register_profile("default", common, derandomize=True)

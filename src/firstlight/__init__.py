@@ -10,16 +10,18 @@ if TYPE_CHECKING:
     from firstlight.data import open as open
     from firstlight.model import FirstlightError as FirstlightError
     from firstlight.session import Session as Session
+    from firstlight.session import load as load
     from firstlight.session import simulated as simulated
 
 _HOMES = {
     "FirstlightError": "firstlight.model",
     "Session": "firstlight.session",
+    "load": "firstlight.session",
     "open": "firstlight.data",
     "simulated": "firstlight.session",
 }
 
-__all__ = ["FirstlightError", "Session", "__version__", "open", "simulated"]
+__all__ = ["FirstlightError", "Session", "__version__", "load", "open", "simulated"]
 
 
 def __getattr__(name: str) -> Any:

@@ -83,6 +83,10 @@ class RunReader:
         """The same without a thread: one waiter thread of this process listens for all."""
         return await wait_async(self._folder.bell, condition, timeout)
 
+    def attended(self, name: str) -> bool:
+        """Whether somebody is at work now as the retaining reader of that name."""
+        return name in self.readers and held(self._folder.readers_folder / name)
+
     def retain(self, name: str) -> RetainingReader:
         """Become the run's retaining reader ``name``, where the last one of that name left off.
 

@@ -67,6 +67,7 @@ class Camera:
         ready: float = 60.0,
         max_restarts: int = 5,
         nice: int = 0,
+        session: str = "",
     ) -> Self:
         """Start the receiver of a camera and connect to it; it is restarted when it dies.
 
@@ -75,9 +76,12 @@ class Camera:
         :param patience: seconds that a frame may be late.
         :param ready: seconds until it must be ready.
         :param max_restarts: within a minute; one more failure is final.
+        :param session: whose camera it is: sessions that share a buffer may have cameras of one name.
         :raises ProcessError: it cannot be started; with the last lines of its log.
         """
         arguments = {"buffer": str(buffer), "name": name, "source": dict(source), "patience": patience}
+        if session:
+            arguments["socket"] = str(socket_of(name, buffer, session))
         spec = ProcessSpec(
             name=name,
             target=TARGET,

@@ -207,9 +207,12 @@ class Receiver(Service):
             self.emit("state", (acquisition.state, acquisition.key, acquisition.frames))
 
 
-def socket_of(name: str, buffer: Path) -> Path:
-    """Where the receiver of a camera is found."""
-    return address(f"camera-{name}", buffer)
+def socket_of(name: str, buffer: Path, session: str = "") -> Path:
+    """Where the receiver of a camera is found.
+
+    :param session: that it belongs to; empty for a receiver that belongs to nobody.
+    """
+    return address(f"camera-{session}-{name}" if session else f"camera-{name}", buffer)
 
 
 def main(

@@ -85,6 +85,8 @@ class RunInfo(_Value):
     """Number of points that were asked for; None when open-ended."""
     saving: Saving | None = None
     """Where to save; None for a run that is not saved."""
+    session: str = ""
+    """Name of the session that makes it, whose saver saves it; empty for a run that any saver takes."""
     parent: str | None = None
     """Key of the run from which this one was computed, or to whose sequence it belongs."""
     axes: tuple[str, ...] = ()

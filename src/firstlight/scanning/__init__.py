@@ -10,7 +10,7 @@ from firstlight.scanning._engine import Engine
 from firstlight.scanning._estimate import DryRun, Estimate
 from firstlight.scanning._gate import Gate, Motion, MotionKind, Rule
 from firstlight.scanning._groups import MeasurementGroup, MeasurementGroups
-from firstlight.scanning._guard import SessionLock, guard_process, guarded
+from firstlight.scanning._guard import SessionLock, guard_process, guard_these, guarded
 from firstlight.scanning._jobs import Job
 from firstlight.scanning._meshes import amesh, anmesh, dmesh, dnmesh
 from firstlight.scanning._presets import EndScan, Preset, RunView
@@ -66,6 +66,7 @@ __all__ = [
     "dscan",
     "flyscan",
     "guard_process",
+    "guard_these",
     "guarded",
     "lookupscan",
     "loopscan",

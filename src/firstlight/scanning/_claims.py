@@ -161,7 +161,7 @@ class Claims:
 
     def unlock(self, names: Iterable[str], client: Client | None = None) -> list[str]:
         """Let go of the locks of a client (of anybody when None) on these devices; which they were."""
-        mine = [n for n in names if n in self._locks and client in (None, self._locks[n].owner)]
+        mine = [n for n in dict.fromkeys(names) if n in self._locks and client in (None, self._locks[n].owner)]
         for name in mine:
             del self._locks[name]
         if mine:
@@ -194,8 +194,8 @@ def together(devices: Devices, names: Iterable[str]) -> frozenset[str]:
         if name in found:
             continue
         found.add(name)
-        device = devices.axes.get(name)
-        left += [str(part) for part in getattr(getattr(device, "driver", None), "parts", ())]
+        calculation = getattr(devices.axes.get(name), "calculation", None)
+        left += calculation.reals if calculation is not None else ()
     return frozenset(found)
 
 

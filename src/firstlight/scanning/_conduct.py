@@ -109,6 +109,7 @@ class Settings:
     presets: list[Preset] = field(default_factory=list)
     metadata: Callable[[], Mapping[str, Any]] = dict
     tell: Listener = lambda progress: None
+    session: str = ""
 
 
 class Conductor:
@@ -143,7 +144,7 @@ class Conductor:
         if refused is not None:
             raise refused
         plan, clock = self._plan, self._clock
-        info = run_info(clock, self._s.devices, plan, saving, self._parent, self._s.metadata())
+        info = run_info(clock, self._s.devices, plan, saving, self._parent, self._s.metadata(), self._s.session)
         owner = self._s.store.create_run(info, readers=self._s.readers if saving else ())
         reporter = Reporter(
             clock,

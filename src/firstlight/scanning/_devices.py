@@ -203,7 +203,8 @@ class Devices:
         """
         if name in self.failed:
             why = self.failed[name]
-            raise DeviceError(name, f"is not available: {why.message}", hint=f"Mend the cause, then: retry({name!r}).")
+            reason = why.message.removeprefix(f"{name}: ")
+            raise DeviceError(name, f"is not available: {reason}", hint=f"{why.hint} Then: retry({name!r}).".lstrip())
 
 
 def _spread(devices: Iterable[AnyDevice]) -> Iterator[AnyDevice]:

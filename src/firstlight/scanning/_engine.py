@@ -57,6 +57,7 @@ class Engine:
     :param rules: asked by the gate for every motion.
     :param disk: folder at or above the one where scans are saved, for estimates.
     :param prepare_paths: import the path library in the background now, so that the first step scan is not late.
+    :param session: named in every run, for its saver.
     :param ready: called in the caller's thread before anything is looked at or moves; waits until what is named can be
         used.
     """
@@ -74,6 +75,7 @@ class Engine:
         rules: Sequence[Rule] = (),
         disk: Path | None = None,
         prepare_paths: bool = False,
+        session: str = "",
         ready: Callable[[Runnable | None], None] = lambda what: None,
     ) -> None:
         self.clock: Clock = clock if clock is not None else RealClock()
@@ -92,6 +94,7 @@ class Engine:
         self._metadata = metadata
         self._disk = disk
         self._ready = ready
+        self._session = session
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(DaemonThreads())
         self._guard = threading.RLock()  # a signal handler may come in while it is held
@@ -396,6 +399,7 @@ class Engine:
             presets=list(self.presets),
             metadata=self._metadata,
             tell=self._tell,
+            session=self._session,
         )
 
     async def _perform(self, what: Runnable, job: Job[Outcome], queue: bool, devices: Devices | None) -> Outcome:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from firstlight.model import Conflict, InvalidInput, NotFound
+from firstlight.model import Conflict, FirstlightError, InvalidInput, NotFound
 from firstlight.scanning._devices import Devices, nearest
 
 
@@ -81,6 +81,8 @@ class MeasurementGroups(Mapping[str, MeasurementGroup]):
         self._changed = changed
         self._groups: dict[str, MeasurementGroup] = {}
         self._active = ""
+        self._defined: dict[str, tuple[str, ...]] = {}
+        self._first = ""
 
     @property
     def devices(self) -> Devices:
@@ -146,14 +148,60 @@ class MeasurementGroups(Mapping[str, MeasurementGroup]):
         self._changed()
 
     def define(self, groups: Mapping[str, Sequence[str]], active: str = "") -> None:
-        """Groups as a configuration names them; their members are looked up when they are used."""
-        self._groups = {
-            name: self._groups.get(name) or MeasurementGroup(name, members, self) for name, members in groups.items()
+        """Groups as a configuration names them; their members are looked up when they are used.
+
+        Those that were made by hand stay, and so does the active one as long as it exists.
+
+        :param active: the one that is active at first.
+        """
+        kept = {name: group for name, group in self._groups.items() if name not in self._defined}
+        off = self.off
+        self._defined = {name: tuple(members) for name, members in groups.items()}
+        self._groups = {name: MeasurementGroup(name, members, self) for name, members in groups.items()} | kept
+        for name, channels in off.items():
+            if name in self._groups:
+                self._groups[name].off = channels
+        self._first = active if active in self._groups else next(iter(self._groups), "")
+        if self._active not in self._groups:
+            self._active = self._first
+        self._changed()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """All that was changed by hand, as JSON values, for :meth:`restore`."""
+        made = {name: list(g.members) for name, g in self._groups.items() if g.members != self._defined.get(name)}
+        return {
+            "active": self._active if self._active != self._first else "",
+            "made": made,
+            "removed": [name for name in self._defined if name not in self._groups],
+            "off": {name: sorted(group.off) for name, group in self._groups.items() if group.off},
         }
-        for name, members in groups.items():
-            self._groups[name].members = tuple(members)
-        if self._active not in self._groups or active:
-            self._active = active if active in self._groups else next(iter(self._groups), "")
+
+    def restore(self, state: Mapping[str, Any]) -> list[str]:
+        """Groups as they were in an earlier session; what no longer fits is left out.
+
+        :return: a sentence for each part that was left out.
+        """
+        refused = []
+        for name, members in state.get("made", {}).items():
+            try:
+                self.devices.channels([m for m in members if m not in self._groups and m not in state["made"]])
+            except FirstlightError as error:
+                refused.append(f"The group {name} was not restored: {error}")
+                continue
+            group = self._groups.setdefault(name, MeasurementGroup(name, members, self))
+            group.members = tuple(members)
+        for name in state.get("removed", ()):
+            self._groups.pop(name, None)
+        for name, off in state.get("off", {}).items():
+            if name in self._groups:
+                self._groups[name].off = frozenset(off)
+        if state.get("active") in self._groups:
+            self._active = state["active"]
+        elif self._active not in self._groups:
+            self._active = next(iter(self._groups), "")
+        self._changed()
+        return refused
 
     @property
     def members(self) -> dict[str, tuple[str, ...]]:

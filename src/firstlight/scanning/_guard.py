@@ -99,6 +99,55 @@ def guard_process(lock: Path, devices: Devices, *, name: str = "guard") -> Proce
     )
 
 
+def guard_these(lock: Path, devices: Devices) -> None:
+    """From now on the guard of that lock stops these devices; one that runs takes note within half a second."""
+    path = _list(lock)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(guarded(devices)[0]))
+    part.replace(path)
+
+
+def _list(lock: Path) -> Path:
+    return lock.with_suffix(".guarded")
+
+
+class _Stops:
+    """What to stop; what each stop needs is got ready while all is well, if it says how."""
+
+    def __init__(self, lock: Path, devices: Sequence[Mapping[str, Any]]) -> None:
+        self._path = _list(lock)
+        self._version = 0
+        self._prepared: set[str] = set()
+        self.all: list[tuple[str, Callable[..., object], dict[str, Any]]] = []
+        if not self.refresh():
+            self._take(devices)
+
+    def refresh(self) -> bool:
+        """Look whether the session has other devices now; whether it said which."""
+        try:
+            version = self._path.stat().st_mtime_ns
+            if version != self._version:
+                self._take(json.loads(self._path.read_text()))
+                self._version = version
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _take(self, devices: Sequence[Mapping[str, Any]]) -> None:
+        stops = [(str(d["name"]), _resolved(str(d["target"])), dict(d["arguments"])) for d in devices]
+        for name, function, arguments in stops:
+            identity = json.dumps([name, arguments])
+            prepare = getattr(function, "prepare", None)
+            if prepare is not None and identity not in self._prepared:
+                prepare(**arguments)
+            self._prepared.add(identity)
+        self.all = stops
+
+
+LOOK = 0.5
+"""Seconds between looks at which devices the session has."""
+
+
 def main(context: ChildContext, *, lock: str, devices: Sequence[Mapping[str, Any]]) -> None:
     """Target of the guard process.
 
@@ -106,12 +155,7 @@ def main(context: ChildContext, *, lock: str, devices: Sequence[Mapping[str, Any
     :param devices: ``{"name", "target", "arguments"}`` of each device to stop. A target that has an attribute
         ``prepare`` gets that called with the same arguments at the start.
     """
-    stops = [(str(d["name"]), _resolved(str(d["target"])), dict(d["arguments"])) for d in devices]
-    for _, function, arguments in stops:
-        # What a stop needs is got ready while all is well, if it says how.
-        prepare = getattr(function, "prepare", None)
-        if prepare is not None:
-            prepare(**arguments)
+    stops = _Stops(Path(lock), devices)
     fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     died = threading.Event()
 
@@ -122,8 +166,13 @@ def main(context: ChildContext, *, lock: str, devices: Sequence[Mapping[str, Any
         context.stopping.set()
 
     threading.Thread(target=wait, name="session", daemon=True).start()
-    context.ready(devices=[name for name, _, _ in stops])
-    context.stopping.wait()
+    context.ready(devices=[name for name, _, _ in stops.all])
+    while not context.stopping.wait(LOOK):
+        try:
+            stops.refresh()
+        except Exception:
+            # The devices that it knows are guarded all the same.
+            context.log.exception("the list of devices cannot be read")
     if not died.is_set():
         context.log.info("told to stop; the session lives")
         return
@@ -131,11 +180,12 @@ def main(context: ChildContext, *, lock: str, devices: Sequence[Mapping[str, Any
         context.log.info("the session said goodbye; nothing to do")
         return
     began = time.monotonic()
-    context.log.warning("the session died: stopping %s", ", ".join(name for name, _, _ in stops) or "nothing")
-    failures = _stop_all(context, stops)
-    record = {"stopped": [n for n, _, _ in stops if n not in failures], "failed": failures, "moment": began}
+    known = stops.all
+    context.log.warning("the session died: stopping %s", ", ".join(name for name, _, _ in known) or "nothing")
+    failures = _stop_all(context, known)
+    record = {"stopped": [n for n, _, _ in known if n not in failures], "failed": failures, "moment": began}
     os.pwrite(fd, json.dumps(record).encode() + b"\n", 0)
-    context.log.warning("done in %.3f s: %d stopped, %d failed", time.monotonic() - began, len(stops), len(failures))
+    context.log.warning("done in %.3f s: %d stopped, %d failed", time.monotonic() - began, len(known), len(failures))
 
 
 def _stop_all(

@@ -35,6 +35,7 @@ def run_info(
     saving: Saving | None,
     parent: str | None,
     metadata: Mapping[str, Any],
+    session: str = "",
 ) -> RunInfo:
     """The description of the run of a plan.
 
@@ -53,6 +54,7 @@ def run_info(
         clock_offset=clock.epoch(0.0),
         npoints=plan.points,
         saving=saving,
+        session=session,
         parent=parent,
         axes=plan.axes,
         shape=plan.shape if len(plan.shape) > 1 else (),

@@ -241,6 +241,7 @@ def _info(settings: Settings, sequence: ScanSequence, saving: Saving | None, lai
         clock_offset=clock.epoch(0.0),
         npoints=len(sequence.scans),
         saving=saving,
+        session=settings.session,
         positioners=positioners(settings.devices),
         parameters=sequence.model_dump(mode="json", exclude={"metadata", "steps"}, exclude_defaults=True)
         | {"steps": [step.title if isinstance(step, Scan) else f"move {step.axis}" for step in sequence.steps]},

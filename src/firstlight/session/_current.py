@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from firstlight.model import InvalidInput, Saving
@@ -44,6 +44,14 @@ class Current:
         """End the dataset, and go back to the beamline's own proposal of this month."""
         self.newproposal()
 
+    def move_to(self, policy: DataPolicy) -> None:
+        """Save elsewhere from now on: the same proposal and sample, in a new dataset unless nothing changed."""
+        experiment = policy.experiment(self.experiment.proposal, self.experiment.session)
+        self._policy = policy
+        if experiment != self.experiment:
+            self.enddataset()
+            self.experiment = experiment
+
     def newsample(self, name: str, description: str = "") -> None:
         """Go to a sample of the current proposal."""
         self.experiment.collection(name)
@@ -68,6 +76,29 @@ class Current:
         self._dataset = ""
         if ended.numbers():
             self._ended(ended)
+
+    @property
+    def state(self) -> dict[str, str]:
+        """Where data go, as JSON values, for :meth:`restore`."""
+        return {
+            "proposal": self.experiment.proposal,
+            "session": self.experiment.session,
+            "sample": self.sample,
+            "description": self.description,
+            "dataset": self._dataset,
+        }
+
+    def restore(self, state: Mapping[str, str]) -> None:
+        """Go on where an earlier session was; the proposal that the beamline chose for another month is left."""
+        chosen = self._policy.experiment(date=state["session"]).proposal
+        if state["proposal"] == chosen != self._policy.experiment().proposal:
+            return
+        experiment = self._policy.experiment(state["proposal"], state["session"])
+        experiment.collection(state["sample"])
+        if state["dataset"]:
+            experiment.dataset(state["sample"], state["dataset"])
+        self.experiment, self.sample = experiment, state["sample"]
+        self.description, self._dataset = state["description"], state["dataset"]
 
     @property
     def dataset(self) -> DatasetFolder:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from firstlight.devices import Axis
+from firstlight.devices import Assembly, Axis
 from firstlight.model import Shutter
 from firstlight.scanning import Engine, Job
+from firstlight.session._failed import Failed
+from firstlight.session._late import LateCamera
 
 
 class Handle:
@@ -33,7 +35,7 @@ class Handle:
         return self._blocking(name, value) if inspect.iscoroutinefunction(value) else value
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in Handle._own:
+        if name in type(self)._own:
             object.__setattr__(self, name, value)
         elif not hasattr(self.device, name):
             raise AttributeError(f"{self.name} has no setting {name}.")
@@ -62,7 +64,7 @@ class AxisHandle(Handle):
 
     def move(
         self,
-        target: float,
+        target: float | str,
         velocity: float | None = None,
         *,
         relative: bool = False,
@@ -82,17 +84,75 @@ class AxisHandle(Handle):
             return None
         return self._engine.launch_move({self.name: target}, **options)
 
+    def jog(self, velocity: float | str, *, queue: bool = False) -> Job[None]:
+        """Run at a signed speed, and return at once; :meth:`stop` ends it, or its limit."""
+        return self._engine.jog(self.name, velocity, queue=queue)
+
+    def home(self, direction: int = 1, *, queue: bool = False) -> None:
+        """Search the home switch, and return at rest; see :meth:`firstlight.devices.Axis.home`."""
+        self._engine.home(self.name, direction, queue=queue)
+
+    def search_limit(self, direction: int, *, queue: bool = False) -> None:
+        """Move onto a limit switch, and return at rest; see :meth:`firstlight.devices.Axis.search_limit`."""
+        self._engine.search_limit(self.name, direction, queue=queue)
+
     def stop(self) -> None:
         """End whatever moves the axis, and return at rest."""
         self._engine.stop([self.name])
 
-    def set_position(self, user: float) -> None:
+    def set_position(self, user: float | str) -> None:
         """Call the present position ``user``; see :meth:`firstlight.devices.Axis.set_position`."""
         self._engine.change([self.name], lambda: self.device.set_position(user))
 
+    def reset(self) -> None:
+        """Forget what was set by hand; see :meth:`firstlight.devices.Axis.reset`."""
+        self._engine.change([self.name], lambda: self.device.reset())
+
+
+class AssemblyHandle(Handle):
+    """A device of a session that brings several axes: ``slits.gap``."""
+
+    _own = frozenset({*Handle._own, "axes"})
+
+    def __init__(self, engine: Engine, device: Any) -> None:
+        super().__init__(engine, device)
+        self.axes = {part: AxisHandle(engine, axis) for part, axis in device.axes.items()}
+        """Part to axis."""
+
+    def __getattr__(self, name: str) -> Any:
+        axes = self.__dict__.get("axes", {})
+        return axes[name] if name in axes else super().__getattr__(name)
+
+
+class Handles:
+    """What a session offers for its devices; the same object for the same device."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._made: dict[str, tuple[Any, Any]] = {}
+
+    def of(self, devices: Mapping[str, Any]) -> dict[str, Any]:
+        """By name: the device itself where nothing of it waits, else its handle; those that others bring, too."""
+        found: dict[str, Any] = {}
+        for name, device in devices.items():
+            made = found[name] = self._one(name, device)
+            if isinstance(made, AssemblyHandle):
+                found |= {axis.name: axis for axis in made.axes.values()}
+        return found
+
+    def _one(self, name: str, device: Any) -> Any:
+        known = self._made.get(name)
+        if known is None or known[0] is not device:
+            known = self._made[name] = (device, handle(self._engine, device))
+        return known[1]
+
 
 def handle(engine: Engine, device: Any) -> Any:
-    """What a session offers for a device: itself where nothing of it waits."""
+    """What a session offers for a device."""
+    if isinstance(device, Failed | LateCamera):
+        return device
+    if isinstance(device, Assembly) and not isinstance(device, Axis):
+        return AssemblyHandle(engine, device)
     if isinstance(device, Axis):
         return AxisHandle(engine, device)
     if isinstance(device, Shutter):

@@ -4,64 +4,59 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 from firstlight.buffer import Buffer
 from firstlight.data import Run
 from firstlight.data import open as open_run
-from firstlight.model import (
-    Clock,
-    Conflict,
-    EndReason,
-    FirstlightError,
-    NotFound,
-    RealClock,
-    RunEnd,
-    RunInfo,
-    Saving,
-    Scan,
-)
-from firstlight.process import ProcessSpec, Restart, Supervisor
+from firstlight.devices import Axis
+from firstlight.model import Clock, Conflict, FirstlightError, InvalidInput, NotFound, RealClock, Saving, Scan
+from firstlight.process import Supervisor
 from firstlight.scanning import (
-    COMMANDS,
+    Devices,
+    DryRun,
     Engine,
+    Estimate,
     Job,
     Listener,
+    Lock,
     MeasurementGroups,
     Outcome,
     Progress,
     ScanSequence,
     SessionLock,
-    guard_process,
-    nearest,
-    tomo,
 )
-from firstlight.session._build import build_devices
-from firstlight.session._command import Command
+from firstlight.session._board import devices_run
 from firstlight.session._current import Current, check_compression
-from firstlight.session._handles import handle
-from firstlight.session._view import View
+from firstlight.session._face import Face
+from firstlight.session._handles import Handles
+from firstlight.session._inventory import Entry, Inventory, cameras_of
+from firstlight.session._keeper import Keeper
+from firstlight.session._processes import SAVER, Processes
+from firstlight.session._setups import Setups, Values
 from firstlight.session._watch import SaverWatch
-from firstlight.storage import DataPolicy, DatasetFolder, Logbook, Roots, compact
+from firstlight.storage import DataPolicy, DatasetFolder, Logbook, Roots, SettingsStore, compact
+
+if TYPE_CHECKING:
+    from firstlight.configuration import Beamline
+    from firstlight.session._load import Parts
 
 _log = logging.getLogger(__name__)
 
-SAVER = "saver"
 KEPT = 10
 """Runs that stay in memory; older ones are read from their files."""
 RECENT = 200
 """Runs that a session remembers."""
-READY = 30.0
-"""Seconds within which a process must be ready."""
 
 
-class Session:
+class Session(Face):
     """An experiment at one beamline; use it in a ``with`` block, or call :meth:`close`.
 
     :param name: of the session; one of a name runs at a time.
@@ -74,13 +69,19 @@ class Session:
     :param logs: folder for the logs of all processes.
     :param compression: of frames: ``none`` or ``bitshuffle-lz4``.
     :param merge: whether the runs of a dataset are merged into one file when it ends.
+    :param roots: where proposals of each sort live; all below ``data`` when None.
+    :param state: folder of the settings that outlive the session; the user's own when None.
+    :param aliases: other names of devices.
+    :param setups: named sets of parameters.
+    :param scripts: files of Python for the users.
     :raises Conflict: when a session of this name runs.
+    :raises InvalidInput: for wrong settings of a device; one that only fails to connect is a :class:`Failed`.
     """
 
     def __init__(
         self,
         name: str,
-        devices: Iterable[Mapping[str, Any]],
+        devices: Iterable[Mapping[str, Any] | Entry],
         *,
         data: Path,
         beamline: str = "",
@@ -91,71 +92,94 @@ class Session:
         compression: str = "none",
         merge: bool = True,
         clock: Clock | None = None,
+        roots: Roots | None = None,
+        state: Path | None = None,
+        aliases: Mapping[str, str] | None = None,
+        setups: Mapping[str, Values] | None = None,
+        scripts: Sequence[Path] = (),
+        strict: bool = True,
     ) -> None:
+        super().__init__()
         self.name = name
         self.data = data.absolute()
         self.compression = check_compression(compression)
-        self.commands: Mapping[str, Command] = {
-            known: Command(self, function) for known, function in {**COMMANDS, "tomo": tomo}.items()
-        }
-        """The scan commands by name."""
-        clock = clock or RealClock()
+        self.config: Beamline | None = None
+        """The configuration that it was loaded from, if it was."""
+        self.environ: Mapping[str, str] | None = None
+        """Variables that its configuration takes; those of the process when None."""
+        self._sub = ""
+        self._aliases = dict(aliases or {})
+        self._setups: Mapping[str, Values] = dict(setups or {})
+        self._files = tuple(scripts)
         self._merges = merge
         self._recent: deque[str] = deque(maxlen=RECENT)
-        self.current = Current(DataPolicy(beamline or name, Roots.under(self.data)), self._merge)
-        self.data.mkdir(parents=True, exist_ok=True)
+        self._taking = threading.RLock()
+        self._adopted: weakref.WeakSet[Axis] = weakref.WeakSet()
+        clock = clock or RealClock()
+        self.current = Current(DataPolicy(beamline or name, roots or Roots.under(self.data)), self._merge)
         with ExitStack() as stack:
+            if roots is None:
+                self.data.mkdir(parents=True, exist_ok=True)
             self.buffer = Buffer(buffer, keep=KEPT)
             lock = SessionLock(_lock_path(self.buffer.root, name))
             stack.callback(lock.goodbye)
+            self._keeper = Keeper(stack.enter_context(SettingsStore(beamline or name, state)), name)
             self.buffer.recover()
-            info = RunInfo(
-                name="devices", title=f"devices of session {name}", start_epoch=clock.epoch(clock.now()),
-                clock=clock.name, clock_offset=clock.epoch(0.0),
-            )  # fmt: skip
-            board = self.buffer.create_run(info)
-            stack.callback(board.close)
-            stack.callback(lambda: board.stop(RunEnd(reason=EndReason.SUCCESS, epoch=clock.epoch(clock.now()))))
-            board.prepared()
-            board.running()
+            board = stack.enter_context(devices_run(self.buffer, name, clock))
             self.logs = logs or self.buffer.root / "logs" / name
             self.supervisor = stack.enter_context(Supervisor(name, self.logs))
-            self.saver = self.supervisor.spawn(_saver(self.buffer.root))
-            made, sorted_devices = build_devices(devices, self.supervisor, self.buffer, board, clock)
-            guard = self.supervisor.spawn(guard_process(lock.path, sorted_devices))
+            self._processes = Processes(self.supervisor, name, self.buffer.root, lock.path)
+            self.saver = self._processes.saver
+            self._inventory = Inventory(self.supervisor, self.buffer, board, clock, self._joined, strict=strict)
             self._watch = SaverWatch(self.saver, self.buffer.root / "runs")
             self.engine = stack.enter_context(
                 Engine(
-                    self.buffer, sorted_devices, clock, saving=self._saving, readers=(SAVER,),
+                    self.buffer, Devices(), clock, saving=self._saving, readers=(SAVER,), session=name,
                     metadata=self.current.metadata, watches=[self._watch], disk=self.data, prepare_paths=True,
+                    ready=self._ready,
                 )
             )  # fmt: skip
             self.engine.listeners += [self._watch.follow, self._remember]
-            self._made: dict[str, Any] = {name: handle(self.engine, device) for name, device in made.items()}
-            self.groups = MeasurementGroups(lambda: self.engine.devices, self._regroup)
-            """The measurement groups; what the active one names measures when a scan names nothing."""
-            self._define_groups(groups or {}, default)
-            for child in (self.saver, guard):
-                child.wait_ready(READY)
+            self._handles = Handles(self.engine)
+            self.groups = MeasurementGroups(lambda: self.engine.devices, self._keep_groups)
+            self._inventory.build(entry if isinstance(entry, Entry) else Entry(entry) for entry in devices)
+            self._take_devices()
+            with self._keeper.reading():
+                self._define_groups(groups or {}, default)
+                self._keeper.restore_groups(self.groups)
+            self._keeper.restore_current(self.current)
+            self._keeper.undo_setups(self)
             self._stack = stack.pop_all()
 
     # -- running
 
-    def run(self, what: Scan | ScanSequence) -> Run:
+    def run(self, what: Scan | ScanSequence, *, queue: bool = False) -> Run:
         """Run a scan or a sequence, and return it once its file is closed.
 
+        :param queue: wait for devices that something else uses, in place of being refused.
+        :raises Busy: somebody else uses what it needs; says who.
         :raises FirstlightError: what ended it early; :attr:`last` is then the run with what was acquired.
         """
-        try:
-            outcome = self.engine.run(what)
-        except FirstlightError:
+        return self.saved(self.engine.launch(what, queue=queue))
+
+    def saved(self, job: Job[Outcome]) -> Run:
+        """The run of a job that was launched, once its file is closed; Ctrl-C stops it."""
+        outcome = self.engine.finish(job)
+        unsaved = self._unsaved(outcome)
+        if outcome.error is not None:
             # What ended the run matters more than a file that is late.
-            self._unsaved()
-            raise
-        unsaved = self._unsaved()
+            raise outcome.error
         if unsaved is not None:
             raise unsaved
         return self.open(outcome)
+
+    def estimate(self, what: Scan | ScanSequence) -> Estimate:
+        """What a scan would take, and why it may not run, if so; nothing moves."""
+        return self.engine.estimate(what)
+
+    def dry_run(self, what: Scan | ScanSequence) -> DryRun:
+        """The points that a scan would visit; nothing moves."""
+        return self.engine.dry_run(what)
 
     def open(self, run: Outcome | str) -> Run:
         """A run of this session, or the run of that key in the buffer."""
@@ -167,47 +191,23 @@ class Session:
         return self.open(self.engine.last) if self.engine.last is not None else None
 
     @property
-    def tomo(self) -> Command:
-        """Darks, flats and projections of a rotating sample."""
-        return self.commands["tomo"]
-
-    @property
     def runs(self) -> list[Run]:
-        """The last runs, oldest first, as far as the buffer or their files still have them."""
+        """The last runs, oldest first, as far as the buffer still has them."""
         found = []
         for key in tuple(self._recent):
             with contextlib.suppress(NotFound):
                 found.append(self.open(key))
         return found
 
-    def move(
-        self,
-        targets: Mapping[Any, float] | None = None,
-        /,
-        *,
-        relative: bool = False,
-        wait: bool = True,
-        queue: bool = False,
-        **more: float,
-    ) -> Job[None] | None:
-        """Move axes to user positions, all at once, through the gate: ``session.move(rot=90)``.
-
-        :param targets: axes, or their names, to positions; the same may be given by name.
-        :param relative: positions are distances from where the axes are.
-        :param wait: return when they are at rest; otherwise at once, with the job.
-        :param queue: wait for axes that something else uses, in place of being refused.
-        :raises LimitError: before anything moves.
-        :raises Busy: somebody else uses an axis; says who.
-        """
-        goals = {str(getattr(axis, "name", axis)): target for axis, target in (targets or {}).items()} | more
+    def _move(self, targets: Mapping[str, float | str], *, relative: bool, wait: bool, queue: bool) -> Job[None] | None:
         if wait:
-            self.engine.move(goals, relative=relative, queue=queue)
+            self.engine.move(targets, relative=relative, queue=queue)
             return None
-        return self.engine.launch_move(goals, relative=relative, queue=queue)
+        return self.engine.launch_move(targets, relative=relative, queue=queue)
 
     def stop(self, *axes: Any) -> None:
         """Stop axes, and what moves them; everything that moves when none is named."""
-        self.engine.stop([str(getattr(axis, "name", axis)) for axis in axes])
+        self.engine.stop([self._name(axis) for axis in axes])
 
     def abort(self) -> bool:
         """Stop everything that runs, cleanly; whether anything did."""
@@ -222,35 +222,73 @@ class Session:
         self.engine.listeners.append(callback)
         return lambda: self.engine.listeners.remove(callback) if callback in self.engine.listeners else None
 
+    # -- locks
+
+    def take_lock(self, *devices: Any) -> None:
+        """Keep devices for this client until :meth:`unlock`, or until its process ends."""
+        self.engine.lock([self._name(device) for device in devices])
+
+    def unlock(self, *devices: Any) -> list[str]:
+        """Let go of locks of this client; which they were."""
+        return self.engine.unlock([self._name(device) for device in devices])
+
+    @property
+    def locks(self) -> tuple[Lock, ...]:
+        """Who has locked what."""
+        return self.engine.locks
+
     # -- devices
 
     @property
-    def devices(self) -> Mapping[str, Any]:
-        """All devices by name."""
-        return View("device", lambda: self._made)
+    def aliases(self) -> Mapping[str, str]:
+        """Other names of devices: alias to name."""
+        return self._aliases
+
+    def retry(self, name: str) -> Any:
+        """Try again to make a device that failed; it, when that succeeds.
+
+        :raises FirstlightError: why it failed again.
+        """
+        self._inventory.retry(name)
+        self._take_devices()
+        return self[name]
+
+    def reload(self) -> str:
+        """Read the configuration again, and change only what changed in it; everything else stays as it is.
+
+        :return: what was done, in words.
+        :raises ConfigurationError: what is wrong in it; nothing was changed.
+        :raises Conflict: while something runs, or when the session has no configuration.
+        """
+        from firstlight.session._load import reload
+
+        if self.config is None:
+            raise Conflict(f"{self.name} has no configuration to read again.", hint="Load it from a file.")
+        return reload(self, self.config, self._sub)
+
+    def configured(self, beamline: Beamline, sub: str, environ: Mapping[str, str] | None) -> None:
+        """For whoever loads it: the configuration that it was made from.
+
+        :param sub: the sub-session of it; empty for all.
+        """
+        self.config, self._sub, self.environ = beamline, sub, environ
+
+    def replace_devices(self, beamline: Beamline, parts: Parts, gone: Sequence[str], build: Sequence[Entry]) -> None:
+        """For :meth:`reload`: another state of the configuration."""
+        self._inventory.drop([*gone, *(entry.name for entry in build)])
+        self._inventory.build(build)
+        self._inventory.order([entry.name for entry in parts.entries])
+        self._aliases, self._setups, self._files = dict(parts.aliases), parts.setups, parts.scripts
+        self._take_devices()
+        self._define_groups(parts.groups, parts.default)
+        self.compression, self._merges = beamline.storage.compression, beamline.storage.merge
+        self.current.move_to(DataPolicy(beamline.name, beamline.roots))
+        self.config = beamline
 
     @property
-    def axes(self) -> Mapping[str, Any]:
-        """The axes by name."""
-        return self._sort("axis", lambda: self.engine.devices.axes)
-
-    @property
-    def counters(self) -> Mapping[str, Any]:
-        """The counters by name, those that are computed from others too."""
-        return self._sort("counter", lambda: {**self.engine.devices.counters, **self.engine.devices.derived})
-
-    @property
-    def cameras(self) -> Mapping[str, Any]:
-        """The cameras by name."""
-        return self._sort("camera", lambda: self.engine.devices.cameras)
-
-    @property
-    def shutters(self) -> Mapping[str, Any]:
-        """The shutters by name."""
-        return self._sort("shutter", lambda: self.engine.devices.shutters)
-
-    def _sort(self, what: str, look: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-        return View(what, lambda: {name: self._made[name] for name in look()})
+    def setups(self) -> Setups:
+        """The named sets of parameters."""
+        return Setups(self, lambda: self._setups, self._keeper.begin_setup)
 
     # -- where data go
 
@@ -290,44 +328,44 @@ class Session:
         """Stop what runs, end all processes, give everything back; idempotent."""
         self._stack.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __getattr__(self, name: str) -> Any:
-        # Only reached for names that are no attributes: the scan commands, then the devices.
-        if name.startswith("_"):
-            raise AttributeError(name)
-        if name in self.commands:
-            return self.commands[name]
-        try:
-            return self[name]
-        except NotFound as error:
-            raise AttributeError(str(error)) from None
-
-    def __getitem__(self, name: str) -> Any:
-        """A device by its name.
-
-        :raises NotFound: when there is none.
-        """
-        if name not in self._made:
-            raise NotFound(f"{self.name} has no device {name}.", hint=nearest(name, [*self._made, *self.commands]))
-        return self._made[name]
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self.commands, *self.devices})
-
-    def __repr__(self) -> str:
-        return f"<Session {self.name}: {len(self.devices)} devices, {self.current!r}>"
-
     # -- inside
 
-    def _saving(self, what: Scan | ScanSequence) -> Saving | None:
-        return self.current.saving(compression=self.compression)
+    def _devices(self) -> Mapping[str, Any]:
+        return self._handles.of(self._inventory.all)
+
+    def _sorted(self, sort: str) -> Sequence[str]:
+        devices = self.engine.devices
+        more = tuple(devices.derived) if sort == "counters" else ()
+        return (*getattr(devices, sort), *more)
+
+    def _script_files(self) -> Sequence[Path]:
+        return self._files
+
+    def _script_folders(self) -> Sequence[Path]:
+        return (self.current.experiment.scripts,)
+
+    def _ready(self, what: Scan | ScanSequence | None) -> None:
+        """Wait for the processes that a command needs: the guard always, the saver and cameras for a scan."""
+        self._processes.wait(saving=what is not None)
+        if what is not None:
+            scans = what.scans if isinstance(what, ScanSequence) else (what,)
+            self._inventory.wait({name for scan in scans for name in cameras_of(scan, self.engine.devices)})
+
+    def _joined(self) -> None:
+        """A device joined or failed after the session was there."""
+        with contextlib.suppress(Conflict):
+            self._take_devices()
+
+    def _take_devices(self) -> None:
+        """Give the engine, the guard and the settings the devices as they are now."""
+        with self._taking:
+            devices = self._inventory.sorted()
+            fresh = [axis for axis in devices.axes.values() if axis not in self._adopted]
+            self._keeper.adopt(fresh)
+            self._adopted.update(fresh)
+            self.engine.devices = replace(devices, aliases=self._aliases)
+            self._regroup()
+            self._processes.guard(devices)
 
     def _remember(self, progress: Progress) -> None:
         if progress.key not in self._recent:
@@ -339,19 +377,32 @@ class Session:
         active = default[0] if len(default) == 1 and default[0] in named else ""
         if default and not active:
             named, active = {"default": tuple(default)} | named, "default"
+        clash = set(named) & set(self._inventory.all)
+        if clash:
+            raise InvalidInput(f"{min(clash)} is the name of a device and of a group.", hint="Rename one of them.")
         self.groups.define(named, active)
-        self._regroup()
 
     def _regroup(self) -> None:
         active = (self.groups.active_name,) if self.groups.active_name else ()
-        self.engine.devices = replace(
-            self.engine.devices, groups=self.groups.members, off=self.groups.off, default=active
-        )
+        with self._taking:
+            self.engine.devices = replace(
+                self.engine.devices, groups=self.groups.members, off=self.groups.off, default=active
+            )
 
-    def _change(self, change: Any) -> None:
+    def _keep_groups(self) -> None:
+        self._regroup()
+        self._keeper.keep_groups(self.groups)
+
+    def _saving(self, what: Scan | ScanSequence) -> Saving | None:
+        saving = self.current.saving(compression=self.compression)
+        self._keeper.keep_current(self.current)
+        return saving
+
+    def _change(self, change: Callable[[], None]) -> None:
         if self.engine.scanning:
             raise Conflict("A scan runs; where data go cannot change now.", hint="Wait for its end, or abort it.")
         change()
+        self._keeper.keep_current(self.current)
 
     def _merge(self, dataset: DatasetFolder) -> None:
         if not self._merges:
@@ -362,25 +413,13 @@ class Session:
             # The dataset ends all the same: its runs are complete in files of their own.
             _log.warning("%s was not merged: %s Run 'firstlight compact' later.", dataset.file, error)
 
-    def _unsaved(self) -> FirstlightError | None:
-        """Wait until the last run and its parts are in their files, as long as there is somebody to write them."""
-        last = self.engine.last
-        for part in (*last.parts, last) if last is not None else ():
+    def _unsaved(self, outcome: Outcome) -> FirstlightError | None:
+        """Wait until a run and its parts are in their files, as long as there is somebody to write them."""
+        for part in (*outcome.parts, outcome):
             with contextlib.suppress(NotFound), self.open(part) as run:
                 if (unsaved := self._watch.unsaved(run)) is not None:
                     return unsaved
         return None
-
-
-def _saver(root: Path) -> ProcessSpec:
-    return ProcessSpec(
-        name=SAVER,
-        target="firstlight.storage._saver:main",
-        arguments={"buffer": str(root)},
-        restart=Restart.ON_FAILURE,
-        max_restarts=5,
-        stop_timeout=30.0,
-    )
 
 
 def _lock_path(root: Path, name: str) -> Path:

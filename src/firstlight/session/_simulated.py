@@ -78,6 +78,7 @@ def simulated(
     replay: Path | None = None,
     buffer: Path | None = None,
     compression: str = "none",
+    state: Path | None = None,
 ) -> Session:
     """A session on a simulated beamline: rotation ``rot``, sample stage ``sx`` and ``sz``, fast shutter ``fshut``,
     counters ``ring`` and ``diode``, camera ``cam``; the same scans, files and tools as on a real one.
@@ -86,6 +87,7 @@ def simulated(
     :param seed: another seed is another structure of the beam and other noise.
     :param replay: recorded projections that the camera shows in place of simulated ones.
     :param buffer: root of the buffer; the machine's default when None.
+    :param state: folder of the settings that outlive the session; one beside the data when None.
     """
     return Session(
         name,
@@ -95,4 +97,5 @@ def simulated(
         default=["diode", "ring"],
         buffer=buffer,
         compression=compression,
+        state=state or Path(data) / "settings",
     )

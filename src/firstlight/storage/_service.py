@@ -19,10 +19,12 @@ from firstlight.storage._options import SaverOptions
 from firstlight.storage._report import SavingReport, write_report
 from firstlight.storage._runsaver import READER, Interrupted, RunSaver
 from firstlight.storage._space import free_space, full
-from firstlight.wire import Role, Service, method, register
+from firstlight.wire import Role, Service, address, method, register, served
 
 _PATIENCE = 0.25
 _RUNS = 64
+_ORPHANS = 3.0
+"""Seconds between looks for runs of other sessions that nobody saves any more."""
 
 
 @register
@@ -55,16 +57,29 @@ class SaverStatus(BaseModel):
     """Runs saved since it started."""
 
 
+def saver_address(session: str, root: Path) -> Path:
+    """Where the saver of a session serves; that of a whole buffer when the session is empty."""
+    return address(f"saver-{session}" if session else "saver", root)
+
+
 class Saver(Service):
-    """Saves the runs of one buffer; also what a dead saver left.
+    """Saves the runs of one session, or of a whole buffer; also what a dead saver left.
+
+    Sessions that share a buffer have a saver each. The runs of one whose saver is gone are saved by another one.
 
     Events: ``saving``, ``closed``, ``failed`` (with a :class:`SavingReport`'s fields and the run's ``key``), ``low``
     (free space), ``links`` (a file of links that can not be written).
 
     :param log: where it says what it does.
+    :param session: whose runs it saves; all runs when empty.
     """
 
-    def __init__(self, buffer: Buffer, options: SaverOptions, log: logging.Logger | None = None) -> None:
+    def __init__(
+        self, buffer: Buffer, options: SaverOptions, log: logging.Logger | None = None, *, session: str = ""
+    ) -> None:
+        self._session = session
+        self._others: dict[str, RunReader] = {}
+        self._looked = float("-inf")
         self._buffer = buffer
         self._options = options
         self._log = log or logging.getLogger(__name__)
@@ -86,6 +101,7 @@ class Saver(Service):
                     position = entry.position + 1
                     self._take(entry)
                 self._try_again()
+                self._look_after_others()
         finally:
             self._stopping.set()
             self._pool.shutdown(wait=True)
@@ -151,7 +167,28 @@ class Saver(Service):
                 return
         except NotFound:
             return
-        self._start(run)
+        if not self._session or run.info.session in ("", self._session):
+            self._start(run)
+        else:
+            self._others[run.key] = run
+
+    def _look_after_others(self) -> None:
+        """Take over the runs of sessions whose saver is gone."""
+        now = time.monotonic()
+        if not self._others or now - self._looked < _ORPHANS:
+            return
+        self._looked = now
+        for key, run in list(self._others.items()):
+            try:
+                closed = run.state is RunState.CLOSED
+            except NotFound:
+                closed = True
+            if closed:
+                del self._others[key]
+            elif not run.attended(READER) and not served(saver_address(run.info.session, self._buffer.root)):
+                self._log.info("taking over %s: the saver of session %s is gone", key, run.info.session)
+                del self._others[key]
+                self._start(run)
 
     def _start(self, run: RunReader) -> None:
         if READER not in run.readers:
@@ -200,6 +237,10 @@ class Saver(Service):
             self.emit("closed", {"key": run.key, "file": saving.file})
         elif isinstance(error, Interrupted):
             self._log.info("left %s for the next saver", run.key)
+        elif isinstance(error, Conflict) and run.attended(READER):
+            # Another session's saver took it over, or has it still.
+            self._log.info("%s is saved by another saver", run.key)
+            self._others[run.key] = run
         elif isinstance(error, FirstlightError):
             self._fail(run, error)
         elif isinstance(error, OSError):

@@ -8,7 +8,7 @@ from firstlight.wire._failure import WireTimeout
 from firstlight.wire._protocol import Role
 from firstlight.wire._server import Server
 from firstlight.wire._service import Service, method
-from firstlight.wire._socket import Peer, address
+from firstlight.wire._socket import Peer, address, served
 from firstlight.wire._values import pack, register, unpack
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "method",
     "pack",
     "register",
+    "served",
     "unpack",
 ]

@@ -68,6 +68,20 @@ def check(path: Path) -> None:
         )
 
 
+def served(path: Path) -> bool:
+    """Whether a process serves at the path now."""
+    # Not by its lock: whoever looks at that in the moment when a server wants it would keep it from starting.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as attempt:
+        attempt.settimeout(1.0)
+        try:
+            attempt.connect(os.fsencode(path))
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+    return True
+
+
 class Claim:
     """The right to serve at a path, held by a lock beside it, and the listening socket.
 
