@@ -249,3 +249,26 @@ def _small_disk(folder: Path) -> Path:
     if mounted.returncode:
         pytest.skip("optional: a small disk can be mounted by root only")
     return folder
+
+
+def test_regions_of_a_camera_are_counted_and_only_what_is_asked_for_is_saved(session: Session) -> None:
+    camera = session.devices["cam"]
+    camera.rois["spot"] = {"x": 4, "y": 2, "width": 10, "height": 5, "statistics": ["sum", "max"]}
+    try:
+        whole = session.loopscan(3, 0.01, "cam")
+        reduced = session.loopscan(3, 0.01, "cam:spot_sum", "diode")
+    finally:
+        camera.rois.clear()
+    frames = whole["cam"][:]
+    np.testing.assert_array_equal(whole["cam:spot_sum"][:], frames[:, 2:7, 4:14].sum(axis=(1, 2), dtype=np.int64))
+    np.testing.assert_array_equal(whole["cam:spot_max"][:], frames[:, 2:7, 4:14].max(axis=(1, 2)))
+    assert whole.path is not None
+    assert reduced.path is not None
+    with h5py.File(whole.path, "r", locking=False) as file:
+        assert file["1.1/instrument/cam_spot/selection/width"][()] == 10
+        np.testing.assert_array_equal(file["1.1/measurement/cam_spot_sum"][:], whole["cam:spot_sum"][:])
+    with h5py.File(reduced.path, "r", locking=False) as file:
+        measured = next(entry for name, entry in file.items() if name.endswith(".1"))["measurement"]
+        assert measured["cam_spot_sum"].shape == (3,)
+        assert "cam" not in measured
+        assert "cam_spot_max" not in measured

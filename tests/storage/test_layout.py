@@ -249,3 +249,26 @@ def test_a_run_that_is_not_saved_has_a_tree_too() -> None:
     content, paths = blueprint(describe(None), "key", [ChannelSpec("diode")])
     with h5py.File(content, "r") as file:
         assert file["1.1"][paths["diode"]].shape == (0,)
+
+
+def test_what_is_counted_in_a_region_stands_in_a_group_with_its_selection() -> None:
+    selection = {"kind": "rectangle", "x": 1, "y": 2, "width": 3, "height": 4}
+    specs = [
+        ChannelSpec(f"cam:spot_{part}", source="cam", info={"region": "spot", "part": part, "selection": selection})
+        for part in ("sum", "mean")
+    ]
+    specs.append(ChannelSpec("mca:Fe_ka", "<i8", info={"region": "Fe_ka", "selection": {"low": 3, "high": 5}}))
+    specs.append(ChannelSpec("cam", "<u2", (2, 2), source="cam", role=ChannelRole.FRAME, kind=ChannelKind.RING))
+    image, paths = blueprint(RunInfo(name="ct", title="ct 1", start_epoch=1.0), "key", specs)
+    assert paths["cam:spot_sum"] == "instrument/cam_spot/sum"
+    assert paths["mca:Fe_ka"] == "instrument/mca_Fe_ka/data"
+    assert paths["cam"] == "instrument/cam/data"
+    with h5py.File(image, "r") as file:
+        entry = file["1.1"]
+        assert entry["instrument/cam_spot"].attrs["NX_class"] == "NXdetector"
+        assert {name: entry[f"instrument/cam_spot/selection/{name}"][()] for name in ("x", "y", "width", "height")} == {
+            "x": 1, "y": 2, "width": 3, "height": 4,
+        }  # fmt: skip
+        assert entry["instrument/mca_Fe_ka/selection/low"][()] == 3
+        assert entry.get("measurement/cam_spot_sum", getlink=True).path == "/1.1/instrument/cam_spot/sum"
+        assert "measurement/mca_Fe_ka" in entry

@@ -17,6 +17,7 @@ import numpy as np
 from firstlight.buffer import LogWriter, RingBusy, RingWriter, RunMember
 from firstlight.detectors._channels import channels
 from firstlight.detectors._pipeline import Pipeline
+from firstlight.detectors._scratch import Scratch
 from firstlight.detectors._status import ReceiverState
 from firstlight.model import (
     STATUS_MISSING,
@@ -50,6 +51,7 @@ class Acquisition:
     :meth:`prepare` and :meth:`run` are called by the one thread that may touch the source; the others by any thread.
 
     :param patience: seconds that a frame may be late.
+    :param frames: whether frames are published; otherwise steps see them, and they are forgotten.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Acquisition:
         slots: int = 0,
         steps: Sequence[Step] = (),
         patience: float = 5.0,
+        frames: bool = True,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
@@ -72,6 +75,7 @@ class Acquisition:
         self._slots = slots or default_slots(source, plan)
         self._pipeline = Pipeline(name, steps)
         self._patience = patience
+        self._publishes = frames
         self._now = now
         self._changed = threading.Condition()
         self._moment: float | None = None
@@ -89,7 +93,7 @@ class Acquisition:
         self.missing = 0
         self._samples: deque[tuple[float, int]] = deque([(now(), 0)], maxlen=21)
         self._next_look = 0.0
-        self._ring: RingWriter
+        self._ring: RingWriter | Scratch
         self._stamps: tuple[LogWriter, LogWriter, LogWriter]
 
     # -- by the camera's thread
@@ -102,12 +106,12 @@ class Acquisition:
             points = self.plan.points
             start, stop, status = (self._member.create_log(spec, capacity=points or None) for spec in stamps)
             self._stamps = start, stop, status
-            self._ring = self._member.create_ring(frame, self._slots)
+            self._ring = self._member.create_ring(frame, self._slots) if self._publishes else Scratch(frame)
             more = self._pipeline.open(self._member, frame, points=points, slots=self._slots)
         except BaseException:
             self._member.close()
             raise
-        return [frame, *stamps, *more]
+        return [*([frame] if self._publishes else []), *stamps, *more]
 
     def run(self) -> None:
         """Acquire all frames, wait for the stop, seal."""

@@ -7,14 +7,15 @@ import logging
 import math
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from firstlight.detectors._channels import channels
+from firstlight.detectors._channels import channels, region_channels
 from firstlight.detectors._pipeline import StepSpec
 from firstlight.detectors._receiver import socket_of
 from firstlight.detectors._status import Status
+from firstlight.devices import Arc, Rectangle, Regions, area_region
 from firstlight.model import CameraInfo, ChannelSpec, Conflict, FirstlightError, ProcessError, TriggerPlan, WireError
 from firstlight.process import Child, ProcessSpec, Restart, Supervisor
 from firstlight.wire import AsyncClient, Client, Role, WireTimeout
@@ -25,6 +26,8 @@ _logger = logging.getLogger(__name__)
 
 DEATH = 2.0
 """Seconds that a process which closed its connection may take to end."""
+
+_TAKEN = frozenset({"start", "stop", "status"})
 
 TARGET = "firstlight.detectors._receiver:main"
 
@@ -37,10 +40,20 @@ class Camera:
     :param socket: where its receiver serves.
     :param child: the receiver process, when it is supervised here.
     :param timeout: seconds that the receiver may take to answer, beyond what the exposures take.
+    :param rois: regions of the frames that are counted.
     :raises WireError: no receiver serves there.
+    :raises InvalidInput: for a region that leaves the frames.
     """
 
-    def __init__(self, name: str, socket: Path, *, child: Child | None = None, timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        socket: Path,
+        *,
+        child: Child | None = None,
+        timeout: float = 10.0,
+        rois: Mapping[str, Any] | None = None,
+    ) -> None:
         self.name = name
         self.socket = Path(socket)
         self.child = child
@@ -49,6 +62,11 @@ class Camera:
             self.info: CameraInfo = client.call("info")
             """What it can do."""
             self._truth: dict[str, Any] = client.call("truth")
+        self.changed: list[Callable[[Camera], None]] = []
+        """Called after the regions were changed."""
+        self.rois: Regions[Rectangle | Arc] = Regions(name, self._region, self._tell, lambda: _TAKEN)
+        """Regions of the frames that are counted, by name: ``cam.rois["spot"] = (x, y, width, height)``, pixels."""
+        self.rois.replace(rois or {})
         self._exposure = 0.0
         self._client: AsyncClient | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -71,7 +89,7 @@ class Camera:
     ) -> Self:
         """Start the receiver of a camera and connect to it; it is restarted when it dies.
 
-        :param source: ``kind`` and configuration of its frame source.
+        :param source: ``kind`` and configuration of its frame source; ``rois`` among it are for the camera.
         :param buffer: root of the buffer.
         :param patience: seconds that a frame may be late.
         :param ready: seconds until it must be ready.
@@ -79,7 +97,8 @@ class Camera:
         :param session: whose camera it is: sessions that share a buffer may have cameras of one name.
         :raises ProcessError: it cannot be started; with the last lines of its log.
         """
-        arguments = {"buffer": str(buffer), "name": name, "source": dict(source), "patience": patience}
+        taking = {key: value for key, value in source.items() if key != "rois"}
+        arguments = {"buffer": str(buffer), "name": name, "source": taking, "patience": patience}
         if session:
             arguments["socket"] = str(socket_of(name, buffer, session))
         spec = ProcessSpec(
@@ -93,7 +112,7 @@ class Camera:
         )
         child = supervisor.spawn(spec)
         info = child.wait_ready(ready)
-        return cls(name, Path(info["socket"]), child=child, timeout=timeout)
+        return cls(name, Path(info["socket"]), child=child, timeout=timeout, rois=source.get("rois"))
 
     @classmethod
     def attach(cls, name: str, buffer: Path, *, timeout: float = 10.0) -> Self:
@@ -105,8 +124,20 @@ class Camera:
         return f"<Camera {self.name}: {height} × {width} {self.info.dtype}>"
 
     def channels(self, plan: TriggerPlan | None = None) -> tuple[ChannelSpec, ...]:
-        """The channels that it publishes in every run; those of its steps come on top."""
-        return channels(self.name, self.info, plan)
+        """The channels that it publishes in its next run: frames, when they were exposed, regions; those of further
+        steps come on top.
+        """
+        frame, *stamps = channels(self.name, self.info, plan)
+        return (frame, *stamps, *region_channels(frame, dict(self.rois.items())))
+
+    def settings(self) -> dict[str, Any]:
+        """What was changed at run time and is kept, JSON values."""
+        return {"rois": {name: region.model_dump(mode="json") for name, region in self.rois.items()}}
+
+    def restore(self, settings: Mapping[str, Any]) -> None:
+        """Take back what :meth:`settings` gave."""
+        if "rois" in settings:
+            self.rois.replace(settings["rois"])
 
     def truth(self) -> dict[str, Any]:
         """What is true of a simulated sample, as JSON values; empty for a real camera."""
@@ -123,12 +154,20 @@ class Camera:
         return "" if self._error is None else str(self._error)
 
     async def prepare(
-        self, run_key: str, plan: TriggerPlan, slots: int = 0, steps: Sequence[StepSpec] = ()
+        self,
+        run_key: str,
+        plan: TriggerPlan,
+        slots: int = 0,
+        steps: Sequence[StepSpec] = (),
+        *,
+        only: Collection[str] | None = None,
     ) -> list[ChannelSpec]:
         """Join a run and get ready.
 
         :param slots: of the ring; 0 lets the receiver choose.
-        :param steps: what to compute from each frame, in this order.
+        :param steps: what to compute from each frame, in this order; regions are counted in any case.
+        :param only: channels of frames and regions that are published; None for all. Without the frames themselves they
+            are reduced and forgotten.
         :returns: all channels that it publishes in the run; they exist now.
         """
         await self._leave()
@@ -137,7 +176,13 @@ class Camera:
         client = await self._connect()
         try:
             made: list[ChannelSpec] = await client.call(
-                "prepare", self._timeout, run_key=run_key, plan=plan, slots=slots, steps=list(steps)
+                "prepare",
+                self._timeout,
+                run_key=run_key,
+                plan=plan,
+                slots=slots,
+                steps=[*self._counting(only), *steps],
+                frames=only is None or self.name in only,
             )
         except WireError as error:
             died = client.closed
@@ -151,6 +196,25 @@ class Camera:
         self._client = client
         self._watch = asyncio.create_task(self._follow(client), name=f"watch {self.name}")
         return made
+
+    def _counting(self, only: Collection[str] | None) -> list[StepSpec]:
+        """The step that counts in the regions, as far as that is wanted."""
+        wanted: dict[str, Any] = {}
+        for name, region in self.rois.items():
+            given = region.model_dump(mode="json")
+            for setting in ("statistics", "profiles"):
+                if only is not None and setting in given:
+                    given[setting] = [part for part in given[setting] if f"{self.name}:{name}_{part}" in only]
+            if given["statistics"] or given.get("profiles"):
+                wanted[name] = given
+        return [StepSpec("firstlight.detectors._regions:step", {"regions": wanted})] if wanted else []
+
+    def _region(self, name: str, given: Any) -> Rectangle | Arc:
+        return area_region(self.name, name, given, self.info.shape)
+
+    def _tell(self) -> None:
+        for listener in tuple(self.changed):
+            listener(self)
 
     async def start(self, moment: float) -> None:
         """Time: the first exposure starts at ``moment``. Position: arm. Returns when that is done."""

@@ -1,7 +1,12 @@
-"""The channels that every receiver publishes, known before any run."""
+"""The channels that a receiver publishes, known before any run."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+
+from firstlight.devices import Arc, Rectangle
 from firstlight.model import CameraInfo, ChannelKind, ChannelRole, ChannelSpec, TriggerPlan
 
 START, STOP, STATUS = ":start", ":stop", ":status"
@@ -22,3 +27,29 @@ def channels(name: str, info: CameraInfo, plan: TriggerPlan | None = None) -> tu
         ChannelSpec(name + STOP, "<f8", (), "s", name, role=ChannelRole.TIME),
         ChannelSpec(name + STATUS, "|u1", (), "", name, role=ChannelRole.STATUS),
     )
+
+
+def region_channels(frame: ChannelSpec, regions: Mapping[str, Rectangle | Arc]) -> tuple[ChannelSpec, ...]:
+    """What regions of a camera's frames publish: ``cam:spot_sum`` ..., ``cam:spot_horizontal``.
+
+    Sums of integers are 64-bit integers; a frame that is missing gives -1 or NaN.
+    """
+    integers = np.dtype(frame.dtype).kind in "iub" and np.dtype(frame.dtype) != np.uint64
+    total = "<i8" if integers else "<f8"
+    made = []
+    for name, region in regions.items():
+
+        def channel(
+            part: str, dtype: str, shape: tuple[int, ...] = (), name: str = name, region: Rectangle | Arc = region
+        ) -> ChannelSpec:
+            info = {"region": name, "part": part, "selection": region.selection}
+            return ChannelSpec(
+                f"{frame.name}:{name}_{part}", dtype, shape, frame.unit, frame.source or frame.name,
+                role=ChannelRole.COUNTER, info=info,
+            )  # fmt: skip
+
+        made += [channel(part, total if part == "sum" else "<f8") for part in region.statistics]
+        if isinstance(region, Rectangle):
+            sizes = {"horizontal": region.width, "vertical": region.height}
+            made += [channel(part, total, (sizes[part],)) for part in region.profiles]
+    return tuple(made)

@@ -87,11 +87,17 @@ class Receiver(Service):
 
     @method()
     def prepare(
-        self, run_key: str, plan: TriggerPlan, slots: int = 0, steps: Sequence[StepSpec] = ()
+        self,
+        run_key: str,
+        plan: TriggerPlan,
+        slots: int = 0,
+        steps: Sequence[StepSpec] = (),
+        frames: bool = True,
     ) -> list[ChannelSpec]:
         """Join a run, get the camera ready, make the channels.
 
         :param slots: of the ring; 0 lets the receiver choose.
+        :param frames: whether frames are published, or only reduced.
         :returns: all channels that it publishes in the run.
         :raises Conflict: it acquires for another run that is alive.
         """
@@ -102,7 +108,14 @@ class Receiver(Service):
             built = [step.build() for step in steps]
             member = self._buffer.join(run_key)
             acquisition = Acquisition(
-                self._name, self._source, member, plan, slots=slots, steps=built, patience=self._patience
+                self._name,
+                self._source,
+                member,
+                plan,
+                slots=slots,
+                steps=built,
+                patience=self._patience,
+                frames=frames,
             )
             made = self._there(acquisition.prepare).result()
             self._acquisition = acquisition

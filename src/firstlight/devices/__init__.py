@@ -1,5 +1,6 @@
 """Drivers behind the protocols of ``model``, and what every axis has in common."""
 
+from firstlight.devices._area import STATISTICS, Arc, AreaRegion, Rectangle, SourceConfiguration, area_region
 from firstlight.devices._attribute import AttributeCounter, SoftCounterConfiguration
 from firstlight.devices._attribute_hook import AttributeHook
 from firstlight.devices._axis import Axis
@@ -33,7 +34,10 @@ from firstlight.devices._travel import slowed, travel_time
 __all__ = [
     "DEVICES",
     "SOURCES",
+    "STATISTICS",
     "AnyAxisConfiguration",
+    "Arc",
+    "AreaRegion",
     "Assembly",
     "AttributeCounter",
     "AttributeHook",
@@ -50,6 +54,7 @@ __all__ = [
     "PacedSource",
     "PlugIn",
     "Quantity",
+    "Rectangle",
     "Reference",
     "Regions",
     "SamplingCounter",
@@ -57,9 +62,11 @@ __all__ = [
     "SoftAxis",
     "SoftCounter",
     "SoftCounterConfiguration",
+    "SourceConfiguration",
     "Spectra",
     "SpectrumRegion",
     "Surroundings",
+    "area_region",
     "attribute_driver",
     "build",
     "build_source",

@@ -271,7 +271,8 @@ class Mca(ABC):
                 selection = {"kind": "channels", "low": low, "high": high}
                 if region.unit:
                     selection |= {"energy": [region.low, region.high], "energy@units": region.unit}
-                info = {"selection": selection, **more}
+                part = f"{prefix}{name}".partition(":")[2]
+                info = {"selection": selection, "region": part, **more}
                 counter = ChannelSpec(prefix + name, total, (), "count", self.name, role=ChannelRole.COUNTER, info=info)
                 made.append(counter)
             return made

@@ -4,6 +4,7 @@ from firstlight.kernels._angles import angle_weights
 from firstlight.kernels._correct import LEAST_TRANSMISSION, Corrected, Reduced, attenuation, reduce_stack
 from firstlight.kernels._filters import FILTERS, filter_response, ramp_kernel
 from firstlight.kernels._gridrec import TOLERANCE, Gridrec, reconstruct
+from firstlight.kernels._region import RegionStatistics, region_profile, region_statistics
 from firstlight.kernels._threads import cores, each
 from firstlight.kernels._warm import warm_up
 
@@ -14,6 +15,7 @@ __all__ = [
     "Corrected",
     "Gridrec",
     "Reduced",
+    "RegionStatistics",
     "angle_weights",
     "attenuation",
     "cores",
@@ -22,5 +24,7 @@ __all__ = [
     "ramp_kernel",
     "reconstruct",
     "reduce_stack",
+    "region_profile",
+    "region_statistics",
     "warm_up",
 ]

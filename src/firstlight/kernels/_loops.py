@@ -228,3 +228,55 @@ def reduce_stack(
             rejected += n - kept
             out[r, c] = total / kept
     return rejected
+
+
+@_compiled
+def region(frame: NDArray[Any], spans: NDArray[np.int64], zero: Any) -> tuple[int, Any, Any, Any, float]:
+    """Number of pixels, sum, least, largest and sum of squares about the mean of a region of a frame, NaN left out.
+
+    :param frame: (rows, columns).
+    :param spans: (spans, 3): row, first column, column after the last.
+    :param zero: 64-bit integer or float; the sum is of that type, exact for integers.
+    """
+    count, total = 0, zero
+    least, most = zero, zero
+    for span in range(len(spans)):
+        row = spans[span, 0]
+        for column in range(spans[span, 1], spans[span, 2]):
+            value = zero + frame[row, column]
+            if value == value:
+                if count == 0 or value < least:
+                    least = value
+                if count == 0 or value > most:
+                    most = value
+                total += value
+                count += 1
+    mean = total / max(count, 1)
+    squares = 0.0
+    for span in range(len(spans)):
+        row = spans[span, 0]
+        for column in range(spans[span, 1], spans[span, 2]):
+            value = zero + frame[row, column]
+            if value == value:
+                squares += (value - mean) ** 2
+    return count, total, least, most, squares
+
+
+@_compiled
+def profile(frame: NDArray[Any], spans: NDArray[np.int64], horizontal: bool, first: int, out: NDArray[Any]) -> None:
+    """Sums of a region over its rows (a horizontal profile) or its columns, NaN left out.
+
+    :param spans: as for ``region``.
+    :param first: column, or row, of the first item of the profile.
+    :param out: overwritten; 64-bit integers or floats.
+    """
+    out[:] = 0
+    for span in range(len(spans)):
+        row = spans[span, 0]
+        for column in range(spans[span, 1], spans[span, 2]):
+            value = frame[row, column]
+            if value == value:
+                if horizontal:
+                    out[column - first] += value
+                else:
+                    out[row - first] += value

@@ -101,3 +101,26 @@ def reduce_stack(
         kept = np.where(away <= threshold * spread, values, np.nan)
         out[:] = np.nanmean(kept, axis=0)
     return int(np.isfinite(values).sum() - np.isfinite(kept).sum())
+
+
+def region(frame: NDArray[Any], spans: NDArray[np.int64], zero: Any) -> tuple[int, Any, Any, Any, float]:
+    """Twin of ``_loops.region``."""
+    values = np.concatenate([frame[row, a:b] for row, a, b in spans] or [frame[:0, 0]]).astype(np.asarray(zero).dtype)
+    values = values[values == values]
+    if not values.size:
+        return 0, zero, zero, zero, 0.0
+    # Added up in order, as a loop does.
+    total = np.add.accumulate(values)[-1]
+    return values.size, total, values.min(), values.max(), float(((values - total / values.size) ** 2).sum())
+
+
+def profile(frame: NDArray[Any], spans: NDArray[np.int64], horizontal: bool, first: int, out: NDArray[Any]) -> None:
+    """Twin of ``_loops.profile``."""
+    out[:] = 0
+    for row, a, b in spans:
+        values = np.nan_to_num(frame[row, a:b], nan=0.0, posinf=np.inf, neginf=-np.inf)
+        if horizontal:
+            out[a - first : b - first] += values.astype(out.dtype)
+        else:
+            for value in values:
+                out[row - first] += value

@@ -9,6 +9,7 @@ import numpy as np
 
 from firstlight.kernels._correct import attenuation, reduce_stack
 from firstlight.kernels._gridrec import Gridrec
+from firstlight.kernels._region import region_profile, region_statistics
 
 
 def warm_up(progress: Callable[[str, int, int], None] | None = None) -> None:
@@ -25,11 +26,19 @@ def warm_up(progress: Callable[[str, int, int], None] | None = None) -> None:
         flat = reduce_stack(frames[:3] * 2).frame
         attenuation(frames, np.zeros((2, 16)), flat, workers=1)
 
+    def counted(dtype: str) -> None:
+        frame = np.ones((4, 4), dtype)
+        frame.flags.writeable = False
+        spans = np.array([[0, 0, 2]])
+        region_statistics(frame, spans)
+        region_profile(frame, spans, horizontal=True)
+
     def reconstructed(axes: float | tuple[float, float]) -> None:
         Gridrec(angles, 16, 7.5, workers=1)(np.zeros((8, 16), np.float32), axes=axes)
 
     steps: list[tuple[str, Callable[[], None]]] = [
         *((f"flat field of {name}", partial(corrected, name)) for name in ("uint16", "float32", "uint8", "uint32")),
+        *((f"regions of {name}", partial(counted, name)) for name in ("uint16", "float32", "uint8", "uint32")),
         ("slices", partial(reconstructed, 7.5)),
         ("tilted axes", partial(reconstructed, (7.0, 7.5))),
     ]

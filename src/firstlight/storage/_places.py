@@ -59,6 +59,9 @@ class Places:
     def place(self, spec: ChannelSpec) -> Place:
         """The place of a channel; always the same when channels come in the same order."""
         device, _, part = spec.name.partition(":")
+        region = spec.info.get("region")
+        if isinstance(region, str) and region:
+            return self._of_region(device, part, f"{device}:{region}", str(spec.info.get("part") or "data"))
         group = self.group(device)
         moves = device in self._axes or (spec.role in {ChannelRole.AXIS, ChannelRole.TIME} and not part)
         nx_class = self._classes.setdefault(group, "NXpositioner" if moves else "NXdetector")
@@ -74,6 +77,16 @@ class Places:
             self._paths.add(f"{group}/{name}_offsets")
             self._links.add(f"{link}_offsets")
         return Place(group, nx_class, name, link, group if device in self._axes and not part else "")
+
+    def _of_region(self, device: str, part: str, region: str, counted: str) -> Place:
+        """What is counted in a region of a detector stands together in a group of its own, as in BLISS files."""
+        group = self.group(region)
+        self._classes.setdefault(group, "NXdetector")
+        name = _free(f"{group}/{nexus_name(counted)}", self._paths).rpartition("/")[2]
+        self._paths.add(f"{group}/{name}")
+        link = _free(f"{self.group(device)}_{nexus_name(part)}", self._links)
+        self._links.add(link)
+        return Place(group, "NXdetector", name, link)
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -45,7 +45,7 @@ from firstlight.storage._places import Place, Places
 from firstlight.storage._references import extend_parts
 from firstlight.storage._space import full
 from firstlight.storage._stop import abandon
-from firstlight.storage._tree import as_text, make_group, write_attribute
+from firstlight.storage._tree import as_text, make_group, write_attribute, write_tree
 from firstlight.storage._virtual import link_frames
 
 _AMPERES = ("A", "mA")
@@ -114,6 +114,9 @@ class RunFile:
             self._table.append(json.dumps({"spec": spec.to_json(), "path": place.path}))
             if spec.role is ChannelRole.FRAME or spec.kind is ChannelKind.RING:
                 write_camera(group, self.info, spec.info)
+            selection = spec.info.get("selection")
+            if isinstance(selection, Mapping) and "selection" not in group:
+                write_tree(make_group(group, "selection", "NXcollection"), selection)
             self._link(place, spec)
         return made
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from firstlight.devices._configuration import Configuration, parse, unit
+from firstlight.devices._area import SourceConfiguration
+from firstlight.devices._configuration import parse, unit
 from firstlight.devices._surroundings import Surroundings
 from firstlight.devices.replay._camera import ReplayCamera
 from firstlight.devices.replay._hdf5 import open_hdf5
@@ -20,7 +21,7 @@ Seconds = Annotated[float, unit("s")]
 Degrees = Annotated[float, unit("deg")]
 
 
-class ReplayConfiguration(Configuration):
+class ReplayConfiguration(SourceConfiguration):
     """A camera that serves the frames of a recorded tomography."""
 
     name: str = "camera"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from firstlight.devices._area import SourceConfiguration
 from firstlight.devices._axis import Axis
 from firstlight.devices._axis_configuration import AnyAxisConfiguration, make_axis
 from firstlight.devices._configuration import Configuration, parse, unit
@@ -215,7 +216,7 @@ class DetectorSettings(Configuration):
     """Of the converter; all of the type when not given."""
 
 
-class CameraConfiguration(Configuration):
+class CameraConfiguration(SourceConfiguration):
     """A simulated camera, looking through a sample on simulated axes."""
 
     name: str = "camera"

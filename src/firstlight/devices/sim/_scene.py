@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from firstlight.devices._area import SourceConfiguration
 from firstlight.devices._configuration import Configuration, parse, unit
 from firstlight.devices._surroundings import Surroundings
 from firstlight.devices.sim._area import SimAreaDetector
@@ -91,7 +92,7 @@ class PowderSample(Configuration):
         return Powder(standard_structure(self.material), c.geometry(), settings)
 
 
-class AreaDetectorConfiguration(Configuration):
+class AreaDetectorConfiguration(SourceConfiguration):
     """A simulated area detector that sees what a sample scatters."""
 
     name: str = "detector"
