@@ -138,7 +138,7 @@ def test_many_exposures_at_once_give_what_each_gives_alone(
     sums = together.sums(together.beam.flux)
     for k, start in enumerate(starts.tolist()):
         alone = Beam("beam", board).during([start], [start + 0.3], "i0")
-        # A block is looked at in 16 parts when anything moves in it, one exposure only when it moves then.
+        # A block is looked at in 8 parts when anything moves in it, one exposure only when it moves then.
         assert sums[k] == pytest.approx(alone.sums(alone.beam.flux)[0], rel=1e-3, abs=1.0)
 
 

@@ -19,6 +19,7 @@ from firstlight.simulation._phantom import PRESETS, Ellipsoid, Phantom, shepp_lo
 from firstlight.simulation._powder import Family, Powder, PowderSettings
 from firstlight.simulation._random import key, key_of, moment_key, normal, poisson, uniform
 from firstlight.simulation._ring import Ring
+from firstlight.simulation._shadow import Shadow
 from firstlight.simulation._state import BeamState, Profile
 from firstlight.simulation._structure import (
     SINGLE_CRYSTALS,
@@ -70,6 +71,7 @@ __all__ = [
     "Profile",
     "Ring",
     "Scene",
+    "Shadow",
     "Slits",
     "Spectrum",
     "Structure",

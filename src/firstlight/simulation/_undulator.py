@@ -20,6 +20,9 @@ ELECTRON_REST = 0.51099895e-3
 HARMONICS = tuple(range(1, 16, 2))
 """Odd ones; even ones are not seen on the axis."""
 
+_SKIRT = 0.35
+"""Share of a line in the Lorentzian: 1/(2π²nN x²) far out, as sinc² has on average, with the width 0.9/(nN)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spectrum:
@@ -29,12 +32,14 @@ class Spectrum:
     :param rates: photons/s of each of :data:`HARMONICS`, (n, harmonics).
     :param sigmas: width of each line, relative, (n, harmonics).
     :param tail: mean of the shift to low energies by the divergence of the electrons, relative, (n,).
+    :param natural: full width at half maximum of each line without the electrons' doing, relative, (harmonics,).
     """
 
     first: NDArray[np.float64]
     rates: NDArray[np.float64]
     sigmas: NDArray[np.float64]
     tail: NDArray[np.float64]
+    natural: NDArray[np.float64]
 
     def density(self, energies: ArrayLike) -> NDArray[np.float64]:
         """Photons/s/keV at energies (n, k) in keV, the same shape."""
@@ -50,7 +55,11 @@ class Spectrum:
             sigma = np.take_along_axis(self.sigmas, at, axis=1)
             rate = np.take_along_axis(self.rates, at, axis=1)
             line = tailed_pdf(energies / centre - 1.0, sigma, np.broadcast_to(self.tail[:, None], sigma.shape))
-            total += np.where(known, rate * line / centre, 0.0)
+            total += np.where(known, (1.0 - _SKIRT) * rate * line / centre, 0.0)
+        for k, order in enumerate(HARMONICS):
+            centre, half = first * order, 0.5 * self.natural[k]
+            skirt = half / (np.pi * ((energies / centre - 1.0) ** 2 + half * half))
+            total += _SKIRT * self.rates[:, k, None] * skirt / centre
         return total
 
 
@@ -66,7 +75,8 @@ class Undulator:
     F_n = 1.431e14 N Q_n(K) I photons/s/0.1 % bandwidth (A), over a relative width of 1/(nN).
 
     A line is a gaussian of the natural width 0.9/(nN) (full, half maximum) and twice the energy spread, with the tail
-    to low energies that electrons under an angle θ make, E(θ) = E / (1 + γ²θ²/(1 + K²/2)).
+    to low energies that electrons under an angle θ make, E(θ) = E / (1 + γ²θ²/(1 + K²/2)); a share of it is a
+    Lorentzian with the mean of sin²(πnNx)/(πnNx)² far from the line, so a detuned gap still gives some light.
 
     :param period: λ, mm.
     :param periods: N.
@@ -143,7 +153,7 @@ class Undulator:
         gamma = self.energy / ELECTRON_REST
         angle = (self.divergence[0] ** 2 + self.divergence[1] ** 2) * 1e-6
         tail = np.maximum(gamma**2 * angle / (1.0 + 0.5 * K * K), 1e-6)
-        return Spectrum(self.harmonic(gap), rates, np.asarray(sigmas), tail)
+        return Spectrum(self.harmonic(gap), rates, np.asarray(sigmas), tail, FWHM * natural)
 
     def emit(
         self, moments: ArrayLike, at: Mapping[str, NDArray[np.float64]], current: ArrayLike, orbit: ArrayLike

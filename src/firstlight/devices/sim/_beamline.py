@@ -19,7 +19,7 @@ from firstlight.simulation import BeamState, History, Machine, Optics, Ring
 
 Array = NDArray[np.float64]
 
-NODES = 16
+NODES = 8
 """Moments at which the beam is looked at within an exposure during which something moves."""
 
 DESCRIPTION = "optics"

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from firstlight.devices._configuration import Configuration, unit
 from firstlight.simulation import (
+    PRESETS,
     Absorber,
     Attenuator,
     Element,
@@ -18,6 +19,7 @@ from firstlight.simulation import (
     Mirror,
     Monochromator,
     Optics,
+    Shadow,
     Slits,
     Undulator,
     misalignment,
@@ -236,6 +238,33 @@ class GasSettings(ElementSettings):
         return GasCell(self.name, self.distance, self.gas, self.length, self.pressure)
 
 
+class PhantomSettings(ElementSettings):
+    """A sample of ellipsoids, as a camera sees it, for detectors behind it; the camera itself stands at this place."""
+
+    kind: Literal["phantom"]
+    sample: Literal["tooth", "shepp-logan"] = "tooth"
+    """Which."""
+    radius: Millimetres = Field(default=1.28, gt=0)
+    """Its size, mm; that of the camera."""
+    rotation: str = ""
+    """Axis that turns it."""
+    lateral: str = ""
+    """Axis that moves it along x."""
+    height: str = ""
+    """Axis that moves it down."""
+    offset: tuple[float, float] = (0.0, 0.0)
+    """(x, height) of the rotation axis when its axes stand at 0, mm; x as the camera's axis_offset times its pixel."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The settings that name an axis."""
+        return ("rotation", "lateral", "height")
+
+    def element(self, seed: int | None) -> Shadow:
+        """The physics."""
+        return Shadow(self.name, self.distance, PRESETS[self.sample]().scaled(self.radius), self.offset)
+
+
 AnyElement = Annotated[
     MonochromatorSettings
     | MirrorSettings
@@ -243,7 +272,8 @@ AnyElement = Annotated[
     | AttenuatorSettings
     | AbsorberSettings
     | ShutterSettings
-    | GasSettings,
+    | GasSettings
+    | PhantomSettings,
     Field(discriminator="kind"),
 ]
 """All kinds of elements; a new one is added here."""

@@ -1,0 +1,188 @@
+"""The simulated beamline that comes with the package: everything on it can be found by scans."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from firstlight.configuration import Beamline, load
+from firstlight.devices import Axis, Surroundings, build, build_source, is_source
+from firstlight.devices.sim import CurrentMeter, SimBeamline, SimCamera
+from firstlight.model import FakeClock, TriggerMode, TriggerPlan
+from firstlight.simulation import CRYSTALS
+from firstlight.simulation.beamlines import FL01
+
+
+@pytest.fixture(scope="module")
+def beamline() -> Beamline:
+    return load(FL01, {})
+
+
+class Experiment:
+    """Its devices in fake time, with the shutter open, and a user who scans."""
+
+    def __init__(self, beamline: Beamline) -> None:
+        self.clock = FakeClock()
+        self.around = Surroundings(self.clock)
+        entries = {
+            name: {"name": name, "kind": entry.kind, **entry.settings} for name, entry in beamline.devices.items()
+        }
+        self.cameras = [entry for entry in entries.values() if is_source(entry["kind"])]
+        self.devices: dict[str, Any] = {
+            name: build(entry, self.around) for name, entry in entries.items() if not is_source(entry["kind"])
+        }
+        asyncio.run(self.devices["fshut"].open())
+        self.beam: SimBeamline = self.devices["beam"]
+        self.truth = self.beam.truth()
+
+    def move(self, **targets: float) -> None:
+        for name, target in targets.items():
+            axis: Axis = self.devices[name]
+            asyncio.run(axis.move(target))
+        self.clock.advance(0.1)
+
+    def count(self, name: str, time: float = 0.1) -> float:
+        counter: CurrentMeter = self.devices[name]
+        start = self.clock.now()
+        self.clock.advance(time)
+        return counter.value(start, start + time)
+
+    def scan(self, axis: str, targets: np.ndarray[Any, np.dtype[np.float64]], counter: str) -> np.ndarray[Any, Any]:
+        values = []
+        for target in targets.tolist():
+            self.move(**{axis: target})
+            values.append(self.count(counter))
+        return np.array(values)
+
+    def peak(self, axis: str, span: float, counter: str, points: int = 41) -> float:
+        """Where the counts are highest, by the centre of what is above half; the axis goes there."""
+        here = self.devices[axis].position
+        targets = here + np.linspace(-span, span, points)
+        values = self.scan(axis, targets, counter)
+        above = values >= 0.5 * (values.max() + values.min())
+        found = float(targets[above].mean())
+        self.move(**{axis: found})
+        return found
+
+
+@pytest.fixture
+def fl01(beamline: Beamline) -> Experiment:
+    return Experiment(beamline)
+
+
+def test_it_is_a_whole_beamline(beamline: Beamline) -> None:
+    assert beamline.name == "fl01"
+    kinds = {entry.kind for entry in beamline.devices.values()}
+    assert {"sim.ring", "sim.beamline", "sim.ion_chamber", "sim.photodiode", "sim.camera", "sim.faults"} <= kinds
+    assert set(beamline.groups["light"]) <= set(beamline.devices)
+
+
+def test_the_second_crystal_is_found_by_the_light_of_i0(fl01: Experiment) -> None:
+    before = fl01.count("i0")
+    found = fl01.peak("mono_pitch", 0.25, "i0", 101)
+    assert found == pytest.approx(fl01.truth["mono"]["pitch"], abs=0.006)
+    assert fl01.count("i0") > 10.0 * before
+
+
+def test_the_gap_is_found_where_the_harmonic_is_at_the_energy(fl01: Experiment) -> None:
+    fl01.move(mono_pitch=fl01.truth["mono"]["pitch"])
+    found = fl01.peak("gap", 0.3, "i0", 61)
+    energy = float(fl01.beam.at("i0").energy[0])
+    assert found == pytest.approx(fl01.beam.optics.source.gap_for(energy, 3), abs=0.05)
+
+
+def aligned(fl01: Experiment) -> None:
+    fl01.move(mono_pitch=fl01.truth["mono"]["pitch"], mirror_height=fl01.truth["mirror"]["height"])
+    fl01.move(mirror_pitch=2.5 - fl01.truth["mirror"]["pitch_offset"])
+    energy = float(fl01.beam.at("i0").energy[0])
+    fl01.move(gap=fl01.beam.optics.source.gap_for(energy, 3))
+
+
+def test_the_mirror_is_found_by_its_height(fl01: Experiment) -> None:
+    aligned(fl01)
+    fl01.move(s1b=-0.1, s1t=0.1, mirror_height=0.0)
+    found = fl01.peak("mirror_height", 4.0, "i0", 41)
+    # The middle of its shadow, a little displaced by the centre of what the slits leave.
+    centre = fl01.truth["s1"]["y_offset"] * 133 / 27
+    assert found == pytest.approx(fl01.truth["mirror"]["height"] + centre, abs=0.2)
+
+
+def test_the_centre_of_a_slit_is_found_by_a_narrow_opening(fl01: Experiment) -> None:
+    aligned(fl01)
+    centres = np.linspace(-2.0, 2.0, 41)
+    values = []
+    for centre in centres.tolist():
+        fl01.move(s2l=centre - 0.1, s2r=centre + 0.1)
+        values.append(fl01.count("i0"))
+    weights = np.array(values) - min(values)
+    found = float((centres * weights).sum() / weights.sum())
+    # The opening is where the blades are plus the offset; the beam is centred.
+    assert found == pytest.approx(-fl01.truth["s2"]["x_offset"], abs=0.1)
+
+
+def test_the_sample_is_found_by_the_light_that_it_takes(fl01: Experiment) -> None:
+    aligned(fl01)
+    targets = np.linspace(-4.0, 4.0, 41)
+    missing = fl01.scan("sx", targets, "diode")
+    missing = missing.max() - missing
+    found = float((targets * missing).sum() / missing.sum())
+    # The tooth is not symmetrical; its axis is near the middle.
+    assert found == pytest.approx(-fl01.truth["sample"]["x_offset"], abs=0.2)
+
+
+def test_attenuators_weaken_the_light_in_their_order(fl01: Experiment) -> None:
+    aligned(fl01)
+    values = fl01.scan("att", np.arange(4.0), "i0").tolist()
+    assert values == sorted(values, reverse=True)
+    assert values[3] < 0.05 * values[0]
+
+
+def test_the_energy_of_the_beam_is_off_by_the_error_of_the_bragg_angle(fl01: Experiment) -> None:
+    bragg = fl01.devices["bragg"].position
+    spacing = CRYSTALS["Si111"].spacing
+    dial = 12.398419843 / (2 * spacing * np.sin(np.radians(bragg)))
+    true = float(fl01.beam.at("i0").energy[0])
+    assert 0.005 < abs(true - dial) < 0.06
+    assert (true < dial) == (fl01.truth["mono"]["bragg_offset"] > 0)
+
+
+def test_the_camera_sees_the_beam_and_the_sample(fl01: Experiment) -> None:
+    aligned(fl01)
+    fl01.move(sx=8.0)
+    config = dict(fl01.cameras[0])
+    cam = build_source(config.pop("kind"), config, fl01.around)
+    assert isinstance(cam, SimCamera)
+    cam.prepare(TriggerPlan(mode=TriggerMode.SOFTWARE, points=1, exposure=0.05))
+    flat = picture(cam, fl01.clock.now())
+    fl01.move(sx=0.0)
+    shadow = picture(cam, fl01.clock.now())
+    assert 5_000 < flat.mean() < 60_000
+    assert shadow.mean() < 0.9 * flat.mean()
+    assert cam.truth()["rotation_column"] == pytest.approx((320 - 1) / 2 + 7.3)
+    assert fl01.truth["sample"]["x_offset"] == pytest.approx(7.3 * 0.01)
+
+
+def picture(cam: SimCamera, now: float) -> np.ndarray[Any, Any]:
+    poses, light = cam.seen(now - 0.05, now)
+    return cam.imager.expected(poses, 0.05, light)
+
+
+def test_nothing_slow_is_imported_to_build_it() -> None:
+    code = """
+import sys
+from firstlight.configuration import load
+from firstlight.devices import Surroundings, build, is_source
+from firstlight.simulation.beamlines import FL01
+around = Surroundings()
+for name, entry in load(FL01, {}).devices.items():
+    if not is_source(entry.kind):
+        build({"name": name, "kind": entry.kind, **entry.settings}, around)
+print(sorted({"pint", "scipy", "numba", "xraydb", "h5py", "xarray"} & set(sys.modules)))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
