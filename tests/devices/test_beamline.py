@@ -123,7 +123,7 @@ def test_an_exposure_during_a_motion_is_the_mean_over_it(
     seen = beam.during([start], [start + 0.5], "att")
     moments = start + (np.arange(400) + 0.5) / 400 * 0.5
     expected = beam.at(moments, "att").flux.mean() * 0.5
-    assert seen.sums(seen.beam.flux)[0] == pytest.approx(expected, rel=1e-3)
+    assert seen.sums(seen.beam.flux)[0] == pytest.approx(expected, rel=3e-3)
 
 
 def test_many_exposures_at_once_give_what_each_gives_alone(
@@ -171,7 +171,7 @@ def test_injections_disturb_the_light(clock: FakeClock, board: MemoryBoard) -> N
     assert flux / flux[0] == pytest.approx([1.0, 0.5, 1.0 - 0.5 / np.e, 1.0], rel=1e-4)
     seen = beam.during([120.0], [120.4], 20.0)
     expected = 0.4 - 0.5 * 0.1 * (1.0 - np.exp(-4.0))
-    assert seen.sums(seen.beam.flux)[0] / flux[0] == pytest.approx(expected, rel=1e-3)
+    assert seen.sums(seen.beam.flux)[0] / flux[0] == pytest.approx(expected, rel=3e-3)
 
 
 def test_misalignments_are_drawn_from_the_seed_and_told_as_truth(clock: FakeClock) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstlight.model import InvalidInput, convert
+from firstlight.model._units import COMMON, registry
 
 
 @pytest.mark.parametrize(
@@ -59,3 +60,10 @@ def test_a_text_is_never_evaluated(text: str) -> None:
 def test_any_text_is_a_number_or_refused(text: str) -> None:
     with contextlib.suppress(InvalidInput):
         assert isinstance(convert(text, "m"), float)
+
+
+@pytest.mark.parametrize("pair", COMMON)
+def test_what_is_asked_often_needs_no_library_and_gives_the_same(pair: tuple[str, str]) -> None:
+    given, wanted = pair
+    expected = registry().Quantity(2.5, given).to(wanted).magnitude
+    assert convert(f"2.5 {given}", wanted) == pytest.approx(float(expected), rel=1e-15)

@@ -28,14 +28,15 @@ class Experiment:
 
     def __init__(self, beamline: Beamline) -> None:
         self.clock = FakeClock()
-        self.around = Surroundings(self.clock)
+        self.devices: dict[str, Any] = {}
+        self.around = Surroundings(self.clock, devices=self.devices)
         entries = {
             name: {"name": name, "kind": entry.kind, **entry.settings} for name, entry in beamline.devices.items()
         }
         self.cameras = [entry for entry in entries.values() if is_source(entry["kind"])]
-        self.devices: dict[str, Any] = {
-            name: build(entry, self.around) for name, entry in entries.items() if not is_source(entry["kind"])
-        }
+        for name, entry in entries.items():
+            if not is_source(entry["kind"]):
+                self.devices[name] = build(entry, self.around)
         asyncio.run(self.devices["fshut"].open())
         self.beam: SimBeamline = self.devices["beam"]
         self.truth = self.beam.truth()
@@ -135,6 +136,17 @@ def test_the_sample_is_found_by_the_light_that_it_takes(fl01: Experiment) -> Non
     assert found == pytest.approx(-fl01.truth["sample"]["x_offset"], abs=0.2)
 
 
+def test_the_energy_takes_the_gap_along(fl01: Experiment) -> None:
+    aligned(fl01)
+    before = fl01.count("i0")
+    fl01.move(energy=13.5)
+    assert float(fl01.beam.at("i0").energy[0]) == pytest.approx(13.5, rel=0.006)
+    assert fl01.devices["gap"].position == pytest.approx(fl01.beam.optics.source.gap_for(13.5, 3), abs=0.1)
+    # It does not know of the errors of gap and angle; a scan of the gap finds the light again.
+    fl01.peak("gap", 0.2, "i0")
+    assert fl01.count("i0") > 0.3 * before
+
+
 def test_attenuators_weaken_the_light_in_their_order(fl01: Experiment) -> None:
     aligned(fl01)
     values = fl01.scan("att", np.arange(4.0), "i0").tolist()
@@ -178,10 +190,11 @@ import sys
 from firstlight.configuration import load
 from firstlight.devices import Surroundings, build, is_source
 from firstlight.simulation.beamlines import FL01
-around = Surroundings()
+found = {}
+around = Surroundings(devices=found)
 for name, entry in load(FL01, {}).devices.items():
     if not is_source(entry.kind):
-        build({"name": name, "kind": entry.kind, **entry.settings}, around)
+        found[name] = build({"name": name, "kind": entry.kind, **entry.settings}, around)
 print(sorted({"pint", "scipy", "numba", "xraydb", "h5py", "xarray"} & set(sys.modules)))
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import cache
 from tokenize import TokenError
@@ -55,6 +56,18 @@ def parse_unit(text: str) -> pint.Unit:
     raise InvalidInput(f"There is no unit {text!r}.", hint="Write it as in 'mm', 'deg/s' or '1/s'.")
 
 
+COMMON: dict[tuple[str, str], float] = {
+    ("deg", "rad"): math.pi / 180.0, ("mrad", "rad"): 1e-3, ("rad", "mrad"): 1e3, ("urad", "mrad"): 1e-3,
+    ("um", "mm"): 1e-3, ("nm", "mm"): 1e-6, ("m", "mm"): 1e3, ("cm", "mm"): 10.0, ("mm", "um"): 1e3,
+    ("ms", "s"): 1e-3, ("us", "s"): 1e-6, ("min", "s"): 60.0, ("h", "s"): 3600.0,
+    ("um/s", "mm/s"): 1e-3, ("eV", "keV"): 1e-3, ("keV", "eV"): 1e3, ("Hz", "1/s"): 1.0, ("kHz", "1/s"): 1e3,
+}  # fmt: skip
+COMMON |= {
+    (u, u): 1.0 for u in ("deg", "deg/s", "rad", "mrad", "mm", "mm/s", "um", "m", "s", "keV", "eV", "mA", "A", "V")
+}
+"""What is asked for so often that the library need not be imported for it; it takes a third of a second."""
+
+
 def convert(value: float | str, unit: str) -> float:
     """A plain number in ``unit`` from a number (taken to be in ``unit`` already) or a text such as ``20 ms``.
 
@@ -72,6 +85,9 @@ def convert(value: float | str, unit: str) -> float:
     )
     if not found or not _UNIT.fullmatch(found[2]):
         raise refused
+    plain = COMMON.get((found[2], unit))
+    if plain is not None:
+        return float(found[1]) * plain
     import pint
 
     units = registry()
