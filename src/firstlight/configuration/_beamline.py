@@ -78,7 +78,7 @@ class Beamline:
     :param devices: by name, in the order of the files.
     :param groups: what is measured together: names of devices and groups, and patterns, as written.
     :param default: the group that is measured when a scan names nothing; empty for none.
-    :param aliases: other names of devices.
+    :param aliases: other names of devices, and of their parts such as ``slits.gap``.
     :param setups: named sets of parameters: for each device, attributes and values.
     :param scripts: files of Python for the users.
     :param sessions: parts of the beamline.
@@ -105,11 +105,11 @@ class Beamline:
     shown: Mapping[str, Any] = field(repr=False)
 
     def device(self, name: str) -> DeviceEntry:
-        """A device by its name or alias.
+        """A device by its name or alias; of a part of one, such as ``slits.gap``, the whole.
 
         :raises NotFound: when there is none; the hint names the nearest.
         """
-        entry = self.devices.get(self.aliases.get(name, name))
+        entry = self.devices.get(self.aliases.get(name, name).partition(".")[0])
         if entry is None:
             raise NotFound(f"{self.name} has no device {name!r}.", hint=nearest(name, [*self.devices, *self.aliases]))
         return entry

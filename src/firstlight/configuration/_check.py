@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,6 +83,31 @@ def check(
 def keys(kind: type[BaseModel]) -> tuple[str, ...]:
     """The settings of a type, as they are written."""
     return tuple(field.alias or name for name, field in kind.model_fields.items())
+
+
+def references(kind: type[BaseModel], values: Any, loc: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, str]]:
+    """The settings that name other devices, by their type: the path of each, and the name."""
+    if not loc and '"reference": true' not in _text(kind):
+        return
+    if isinstance(values, Mapping):
+        for name, value in values.items():
+            yield from references(kind, value, (*loc, name))
+    elif isinstance(values, list | tuple):
+        for index, value in enumerate(values):
+            yield from references(kind, value, (*loc, index))
+    elif isinstance(values, str) and values and any("reference" in place for place in _places(kind, loc)):
+        yield loc, values
+
+
+def place(table: Table, loc: Sequence[str | int]) -> tuple[Where, str]:
+    """Where a value of a table was written, and how it is called there when it was inherited."""
+    node: Node = table
+    for part in loc:
+        if isinstance(node, Table) and (entry := _entry(node, part)) is not None:
+            node = entry.node
+        elif isinstance(node, Items):
+            node = node.items[int(part)]
+    return node.where, _home(table, loc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +275,11 @@ def _schema(kind: type[BaseModel]) -> Mapping[str, Any]:
         return kind.model_json_schema(by_alias=True)
     except PydanticUserError:  # it has a type that JSON does not know
         return {"properties": {name: {} for name in keys(kind)}}
+
+
+@cache
+def _text(kind: type[BaseModel]) -> str:
+    return json.dumps(_schema(kind), default=str)
 
 
 def _places(kind: type[BaseModel], loc: Sequence[str | int]) -> list[Mapping[str, Any]]:

@@ -70,7 +70,7 @@ class Dollars:
             if found[0] == "$$":
                 return "$"
             if found[3] is not None:
-                return self._reference(found[3], node, key, heir)
+                return self.refer(found[3], where, key, heir)
             variable = _VARIABLE.fullmatch(found[1])
             if variable is None or not found[2]:
                 hint = "Write ${NAME} or ${NAME:-default}, and $$ for a dollar."
@@ -92,14 +92,20 @@ class Dollars:
 
         return _DOLLAR.sub(replaced, text), text
 
-    def _reference(self, name: str, node: Scalar, key: str, heir: str) -> str:
+    def refer(self, name: str, where: Where, key: str, heir: str = "") -> str:
+        """Note a reference; ``slits.gap`` is one to ``slits``.
+
+        :returns: the name of the device, for an alias; the name as it is where there is none, which is told.
+        """
+        base, dot, part = name.partition(".")
         if self.names is None:
-            self.problems.add(
-                node.where, key, f"${name} refers to a device, which may not be here.", "Write $$ for a dollar."
-            )
-        elif name in self.names:
-            self.references[self.names[name]] = None
-            return self.names[name]
+            message = f"${name} refers to a device, which may not be here."
+            self.problems.add(where, key, message, "Write $$ for a dollar.")
+        elif base in self.names:
+            found = self.names[base]
+            self.references[found.partition(".")[0]] = None
+            return f"{found}{dot}{part}"
         elif not self.problems.broken:
-            self.problems.add(node.where, key, f"There is no device {name!r}.", nearest(name, self.names), heir=heir)
+            self.problems.add(where, key, f"There is no device {base!r}.", nearest(base, self.names), heir=heir)
+            self.unknown.add(where)
         return name

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from firstlight.configuration._beamline import Beamline, DeviceEntry, Origin
-from firstlight.configuration._check import check, keys
+from firstlight.configuration._check import check, keys, place, references
 from firstlight.configuration._dollar import Dollars
 from firstlight.configuration._inherit import OURS, Family
 from firstlight.configuration._order import circles
@@ -64,8 +64,8 @@ class _Loading:
         names = {name: name for name in named} | aliases
         devices = {name: self.device(name, family, names) for name in named}
         self.untaken()
-        references = {name: found[1] for name, found in devices.items()}
-        for circle in circles(references):
+        needed = {name: found[1] for name, found in devices.items()}
+        for circle in circles(needed):
             self.problems.add(
                 named[circle[0]].table.where,
                 circle[0],
@@ -73,7 +73,7 @@ class _Loading:
                 "Take one reference away.",
             )
         values, shown, layout = self.layout(names)
-        parts = Parts(self.document.top, values, names, references, self.problems)
+        parts = Parts(self.document.top, values, names, needed, self.problems)
         parts.check()
         entries = {name: entry for name, (entry, _) in devices.items() if entry is not None}
         if layout is None or len(self.problems):
@@ -127,7 +127,7 @@ class _Loading:
         if entry is None or not isinstance(entry.node, Table):
             return {}
         found = {alias: (entry.node.text(alias) or "").removeprefix("$") for alias in entry.node.entries}
-        return {alias: name for alias, name in found.items() if name in named and alias not in named}
+        return {alias: name for alias, name in found.items() if name.partition(".")[0] in named and alias not in named}
 
     def templates(self, named: Mapping[str, Item]) -> dict[str, Table]:
         entry = self.document.top.entries.get("templates")
@@ -164,15 +164,21 @@ class _Loading:
         if kind_type is not None:
             given = {"name": name, **values} if "name" in kind_type.model_fields else values
             # A device with a missing variable or an unknown reference is still checked: everything is told at once.
-            check(
+            checked = check(
                 kind_type, given, settings, self.problems,
                 what=kind, key=name, heir=name, mask=dollars.mask, unknown=dollars.unknown,
             )  # fmt: skip
-        references = tuple(dollars.references)
+            if checked is not None:
+                for loc, other in references(kind_type, values):
+                    where, home = place(settings, loc)
+                    if where not in dollars.unknown:
+                        key = home or ".".join(map(str, (name, *loc)))
+                        replace(values, loc, dollars.refer(other, where, key, name if home else ""))
+        needed = tuple(dollars.references)
         if kind_type is None or len(self.problems) > before:
-            return None, references
+            return None, needed
         origins = dict(_origins(settings))
-        return DeviceEntry(name, kind, values, references, table.where, shown, origins), references
+        return DeviceEntry(name, kind, values, needed, table.where, shown, origins), needed
 
     def kind(self, name: str, table: Table, *, told: bool) -> tuple[str, type[Configuration] | None]:
         entry = table.entries.get("kind")
@@ -240,6 +246,13 @@ class _Loading:
             unknown=dollars.unknown,
         )
         return values, shown, layout
+
+
+def replace(values: Any, loc: tuple[str | int, ...], new: str) -> None:
+    """Put a value at a path of plain values."""
+    for part in loc[:-1]:
+        values = values[part]
+    values[loc[-1]] = new
 
 
 def _origins(table: Table, key: str = "") -> list[tuple[str, Origin]]:

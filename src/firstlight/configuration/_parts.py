@@ -21,6 +21,14 @@ from firstlight.storage import check_name
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _LONGEST = 60
+SESSION = "session"
+"""Stands for the session itself at the prompt and in setups."""
+RESERVED = (SESSION, "setup")
+
+
+def whole_of(name: str) -> str:
+    """The device of a part that it brings itself, which is known when it is built: ``slits.gap``, ``cam:roi1``."""
+    return re.split("[.:]", name, maxsplit=1)[0]
 
 
 def word(text: str, what: str, where: Where, key: str, problems: Problems) -> bool:
@@ -28,10 +36,10 @@ def word(text: str, what: str, where: Where, key: str, problems: Problems) -> bo
 
     :param what: what it names, for the message.
     """
-    if _WORD.fullmatch(text) and len(text) <= _LONGEST and not keyword.iskeyword(text):
+    if _WORD.fullmatch(text) and len(text) <= _LONGEST and not keyword.iskeyword(text) and text not in RESERVED:
         return True
-    if keyword.iskeyword(text):
-        hint = f"It is a word of Python; take for instance {text}1."
+    if keyword.iskeyword(text) or text in RESERVED:
+        hint = f"It is a word of {'Firstlight' if text in RESERVED else 'Python'}; take for instance {text}1."
     else:
         better = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")[:_LONGEST]
         hint = "Use letters, digits and _, a letter first" + (f": {better}." if _WORD.fullmatch(better) else ".")
@@ -102,10 +110,9 @@ class Parts:
             )
 
     def member(self, key: str, where: Where, member: str) -> None:
-        # What a device brings itself, such as the regions of a camera, is known when it is built: cam:roi1.
-        device, part, _ = member.partition(":")
-        groups = () if part else self._section("groups").entries
-        self.known(key, where, device, {**dict.fromkeys(groups), **self.names}, "device or group")
+        whole = whole_of(member)
+        groups = self._section("groups").entries if whole == member else ()
+        self.known(key, where, whole, {**dict.fromkeys(groups), **self.names}, "device or group")
 
     def known(self, key: str, where: Where, name: str, known: Collection[str], what: str) -> bool:
         """Whether a name, or a pattern, is that of something; notes the problem otherwise."""
@@ -125,7 +132,7 @@ class Parts:
         elif word(alias, "alias", where, "aliases", self.problems):
             devices = [name for name, device in self.names.items() if name == device]
             for at, device in self._texts(node, self.values["aliases"][alias]):
-                self.known(key, at, device, devices, "device")
+                self.known(key, at, whole_of(device), devices, "device")
 
     def default(self, key: str, table: Table, values: Mapping[str, Any]) -> None:
         entry, value = table.entries.get("default"), values.get("default")
@@ -137,7 +144,8 @@ class Parts:
             word(name, "setup", where, "setups", self.problems)
             if isinstance(node, Table):
                 for device, entry in node.entries.items():
-                    self.known(f"setups.{name}", entry.where, device.removeprefix("$"), self.names, "device")
+                    known = [*self.names, SESSION]
+                    self.known(f"setups.{name}", entry.where, whole_of(device.removeprefix("$")), known, "device")
 
     def read_scripts(self) -> None:
         found: dict[str, Path] = {}
@@ -163,7 +171,7 @@ class Parts:
             key = f"sessions.{name}"
             devices = [one for one, device in self.names.items() if one == device]
             chosen = self._chosen(f"{key}.devices", node, values, "devices", self.names, "device")
-            seen = needed([self.names[one] for one in chosen], self.references)
+            seen = needed([whole_of(self.names[one]) for one in chosen], self.references)
             visible = [group for group in self.groups if self._devices(group) <= seen] if chosen else list(self.groups)
             groups = self._chosen(f"{key}.groups", node, values, "groups", self.groups, "group") or visible
             for group in groups:
@@ -202,11 +210,11 @@ class Parts:
         """The devices that a group needs."""
         found: set[str] = set()
         for member in self.groups.get(group, ()) if group not in inside else ():
-            name = member.partition(":")[0]
+            name = whole_of(member)
             if name in self.groups:
                 found |= self._devices(name, (*inside, group))
             else:
-                found |= {self.names[one] for one in self.names if one == name or fnmatchcase(one, name)}
+                found |= {whole_of(self.names[one]) for one in self.names if one == name or fnmatchcase(one, name)}
         return found
 
     def _section(self, key: str) -> Table:

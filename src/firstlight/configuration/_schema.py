@@ -123,6 +123,7 @@ def _open(node: Any, prefix: str) -> Any:
 
 def _written(found: dict[str, Any]) -> dict[str, Any]:
     unit = found.pop("unit", "")
+    found.pop("reference", None)
     text = found.get("description", "")
     if unit and not re.search(rf"(?<!\w){re.escape(unit)}(?!\w)", text):
         found["description"] = f"{text.rstrip('.')}, {unit}." if text else f"In {unit}."

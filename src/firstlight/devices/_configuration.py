@@ -48,8 +48,8 @@ def reference(value: Any) -> Any:
     return value.removeprefix("$") if isinstance(value, str) else value
 
 
-Reference = Annotated[str, BeforeValidator(reference), Field(min_length=1)]
-"""The name of another device of the session."""
+Reference = Annotated[str, BeforeValidator(reference), Field(min_length=1, json_schema_extra={"reference": True})]
+"""The name of another device of the session; it is built before."""
 
 
 def parse(kind: type[_C], config: Mapping[str, Any], what: str) -> _C:
