@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from firstlight.devices import DEVICES, SOURCES, Axis, Surroundings, build, build_source, configuration, is_source
-from firstlight.devices.sim import Diode, RingCurrent, SimAxis, SimCamera, SimShutter, SimTrigger
+from firstlight.devices.sim import (
+    Diode,
+    RingCurrent,
+    SimAxis,
+    SimCamera,
+    SimMca,
+    SimPointDetector,
+    SimShutter,
+    SimTrigger,
+)
 from firstlight.model import CounterDriver, FakeClock, InvalidInput, NotFound, Shutter, Trigger
 
 
@@ -18,6 +27,8 @@ from firstlight.model import CounterDriver, FakeClock, InvalidInput, NotFound, S
         ({"kind": "sim.ring", "name": "ring"}, RingCurrent),
         ({"kind": "sim.diode", "name": "diode"}, Diode),
         ({"kind": "sim.trigger", "name": "card"}, SimTrigger),
+        ({"kind": "sim.mca", "name": "mca"}, SimMca),
+        ({"kind": "sim.point_detector", "name": "det", "sample": {"technique": "absorption"}}, SimPointDetector),
     ],
 )
 def test_each_kind_is_built_from_its_configuration(config: dict[str, Any], kind: type) -> None:

@@ -42,6 +42,11 @@ DEVICES: dict[str, tuple[str, str]] = {
     ),
     "sim.faults": ("firstlight.devices.sim._panel:faults", "firstlight.devices.sim._panel:FaultsConfiguration"),
     "sim.diode": ("firstlight.devices.sim._build:diode", "firstlight.devices.sim._build:DiodeConfiguration"),
+    "sim.point_detector": (
+        "firstlight.devices.sim._samples:point_detector",
+        "firstlight.devices.sim._samples:PointDetectorConfiguration",
+    ),
+    "sim.mca": ("firstlight.devices.sim._samples:mca", "firstlight.devices.sim._samples:McaConfiguration"),
     "sim.trigger": ("firstlight.devices.sim._build:trigger", "firstlight.devices.sim._build:TriggerConfiguration"),
     "calc.counter": (
         "firstlight.devices._computed:calculated_counter",

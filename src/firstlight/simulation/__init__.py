@@ -3,23 +3,38 @@
 from firstlight.simulation._area import AreaImager, module_mask
 from firstlight.simulation._beam import Beam
 from firstlight.simulation._crystal import CRYSTALS, Crystal, Monochromator
+from firstlight.simulation._darkfield import DarkField, DarkFieldSettings
 from firstlight.simulation._detector import Detector
+from firstlight.simulation._diffractometer import GONIOMETERS, Diffractometer, Goniometer
+from firstlight.simulation._edge import COPPER, AbsorptionScan, EdgePlate, EdgeSample, FineStructure, Shell
+from firstlight.simulation._film import GrowingFilm, Layer, reflectivity
+from firstlight.simulation._fluorescence import Disc, FluorescentPlate
 from firstlight.simulation._geometry import Geometry
 from firstlight.simulation._imager import Imager, Light, Pose, warm_up
 from firstlight.simulation._lattice import Lattice
 from firstlight.simulation._machine import History, Machine
-from firstlight.simulation._materials import MATERIALS, Material, attenuation, material, refraction, transmission
+from firstlight.simulation._materials import (
+    MATERIALS,
+    Material,
+    attenuation,
+    composition,
+    material,
+    refraction,
+    transmission,
+)
 from firstlight.simulation._mirror import Mirror
 from firstlight.simulation._misalignment import misalignment
 from firstlight.simulation._optics import Element, Optics
-from firstlight.simulation._part import Part, Scene
+from firstlight.simulation._part import Part, PointSample, Scene
 from firstlight.simulation._passive import Absorber, Attenuator, FastShutter, Foil, GasCell, Slits
 from firstlight.simulation._peak import Peak
 from firstlight.simulation._phantom import PRESETS, Ellipsoid, Phantom, shepp_logan, tooth
 from firstlight.simulation._powder import Family, Powder, PowderSettings
-from firstlight.simulation._random import key, key_of, moment_key, normal, poisson, uniform
+from firstlight.simulation._pulses import PulseDetector, Recorded
+from firstlight.simulation._random import key, key_of, moment_key, normal, poisson, poissons, uniform
 from firstlight.simulation._ring import Ring
 from firstlight.simulation._shadow import Shadow
+from firstlight.simulation._single import REFLECTION, SingleCrystal, SingleCrystalSettings
 from firstlight.simulation._state import BeamState, Profile
 from firstlight.simulation._structure import (
     SINGLE_CRYSTALS,
@@ -32,30 +47,45 @@ from firstlight.simulation._structure import (
 from firstlight.simulation._undulator import HARMONICS, Spectrum, Undulator
 
 __all__ = [
+    "COPPER",
     "CRYSTALS",
+    "GONIOMETERS",
     "HARMONICS",
     "MATERIALS",
     "PRESETS",
+    "REFLECTION",
     "SINGLE_CRYSTALS",
     "STANDARDS",
     "Absorber",
+    "AbsorptionScan",
     "AreaImager",
     "Atom",
     "Attenuator",
     "Beam",
     "BeamState",
     "Crystal",
+    "DarkField",
+    "DarkFieldSettings",
     "Detector",
+    "Diffractometer",
+    "Disc",
+    "EdgePlate",
+    "EdgeSample",
     "Element",
     "Ellipsoid",
     "Family",
     "FastShutter",
+    "FineStructure",
+    "FluorescentPlate",
     "Foil",
     "GasCell",
     "Geometry",
+    "Goniometer",
+    "GrowingFilm",
     "History",
     "Imager",
     "Lattice",
+    "Layer",
     "Light",
     "Machine",
     "Material",
@@ -65,18 +95,25 @@ __all__ = [
     "Part",
     "Peak",
     "Phantom",
+    "PointSample",
     "Pose",
     "Powder",
     "PowderSettings",
     "Profile",
+    "PulseDetector",
+    "Recorded",
     "Ring",
     "Scene",
     "Shadow",
+    "Shell",
+    "SingleCrystal",
+    "SingleCrystalSettings",
     "Slits",
     "Spectrum",
     "Structure",
     "Undulator",
     "attenuation",
+    "composition",
     "crystal_structure",
     "key",
     "key_of",
@@ -86,6 +123,8 @@ __all__ = [
     "moment_key",
     "normal",
     "poisson",
+    "poissons",
+    "reflectivity",
     "refraction",
     "shepp_logan",
     "standard_structure",

@@ -1,34 +1,36 @@
-"""Tables of the elements from xraydb, asked for once and kept as plain numbers and arrays.
+"""Edges, lines and scattering of the elements.
 
-xraydb (M. Newville, https://xraypy.github.io/XrayDB) holds the absorption of W. T. Elam, B. D. Ravel, J. R. Sieber,
-Radiat. Phys. Chem. 63 (2002) 121-128, the form factors of D. Waasmaier, A. Kirfel, Acta Cryst. A51 (1995) 416-431 and
-the anomalous ones of C. T. Chantler, J. Phys. Chem. Ref. Data 29 (2000) 597-1056. Its import takes a second, so it is
-asked inside functions only.
+They come from xraydb (M. Newville, https://xraypy.github.io/XrayDB): edges, yields and lines and the scattering cross
+sections of W. T. Elam, B. D. Ravel, J. R. Sieber, Radiat. Phys. Chem. 63 (2002) 121-128, the Coster-Kronig
+probabilities of M. O. Krause, J. Phys. Chem. Ref. Data 8 (1979) 307-327, the form factors of D. Waasmaier, A. Kirfel,
+Acta Cryst. A51 (1995) 416-431 and the anomalous ones of C. T. Chantler, J. Phys. Chem. Ref. Data 29 (2000) 597-1056.
+That library takes a second to import, so all but the form factors is kept in a small table made of it
+(:func:`write_tables`). Photoabsorption is that of ``_materials``.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib import resources
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from firstlight.model import InvalidInput
-
-HC = 12.398419843320026
-"""Planck's constant times the speed of light, keV Å (CODATA 2018, exact)."""
+from firstlight.simulation._materials import HC, LOWEST, element
 
 ELECTRON_RADIUS = 2.8179403262e-5
 """Classical radius of the electron, Å (CODATA 2018)."""
 
-AVOGADRO = 6.02214076e23
-"""1/mol (exact)."""
+LEVELS = ("K", "L1", "L2", "L3")
 
-_LOW, _HIGH = 0.12, 120.0
-"""Energies that the tables are asked for, keV."""
+_HEAVIEST = 92
+_GRID = np.geomspace(1.0, 120.0, 48)
+"""Energies of the scattering tables, keV; they are smooth."""
+_FORMAT = "firstlight.simulation", "lines.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Line:
 
     :param energy: keV.
     :param share: of the photons emitted from its initial level.
-    :param level: the initial level: K, L1, L2, ...
+    :param level: the initial level: K, L1, L2, L3.
     """
 
     name: str
@@ -66,143 +68,82 @@ def wavelength(energy: float) -> float:
     return HC / energy
 
 
-@cache
-def symbol(element: str) -> str:
-    """The element's symbol as the tables spell it.
+def symbol(name: str) -> str:
+    """The element's symbol, checked.
 
     :raises InvalidInput: for what is no element.
     """
-    import xraydb
-
-    try:
-        return str(xraydb.atomic_symbol(xraydb.atomic_number(element)))
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        known = [str(xraydb.atomic_symbol(z)) for z in range(1, 93)]
-        close = difflib.get_close_matches(element.title(), known, n=1, cutoff=0.3)
-        raise InvalidInput(
-            f"There is no element {element!r}.", hint=f"Did you mean {close[0]}?" if close else "Write it like Fe."
-        ) from error
+    spelled = name.strip().capitalize()
+    if spelled not in _tables()["symbols"]:
+        raise InvalidInput(f"There is no element {name!r}.", hint="Write it like Fe; the heaviest one is U.")
+    return spelled
 
 
 @cache
-def atomic_mass(element: str) -> float:
-    """g/mol."""
-    import xraydb
-
-    return float(xraydb.atomic_mass(symbol(element)))
-
-
-@cache
-def density_of(element: str) -> float:
-    """Of the element, g/cm³."""
-    import xraydb
-
-    return float(xraydb.atomic_density(symbol(element)))
-
-
-@cache
-def edges_of(element: str) -> tuple[Edge, ...]:
+def edges_of(name: str) -> tuple[Edge, ...]:
     """The edges of the K and L shells, by falling energy."""
-    import xraydb
-
-    found = xraydb.xray_edges(symbol(element))
-    return tuple(
-        Edge(name, e.energy * 1e-3, e.fyield, e.jump_ratio)
-        for name, e in sorted(found.items(), key=lambda item: -item[1].energy)
-        if name in ("K", "L1", "L2", "L3")
-    )
+    rows = _tables()["edges"][_index(name)]
+    return tuple(Edge(level, *row) for level, row in zip(LEVELS, rows.tolist(), strict=True) if row[0] > 0.0)
 
 
 @cache
-def lines_of(element: str) -> tuple[Line, ...]:
+def lines_of(name: str) -> tuple[Line, ...]:
     """The lines of the K and L shells."""
-    import xraydb
-
-    found = xraydb.xray_lines(symbol(element))
+    tables = _tables()
+    rows = tables["lines"][tables["owners"] == _index(name)]
+    names = tables["names"][tables["owners"] == _index(name)]
     return tuple(
-        Line(name, line.energy * 1e-3, line.intensity, line.initial_level)
-        for name, line in found.items()
-        if line.initial_level in ("K", "L1", "L2", "L3")
+        Line(str(line), energy, share, LEVELS[int(level)])
+        for line, (energy, share, level) in zip(names, rows.tolist(), strict=True)
     )
 
 
-@cache
-def coster_kronig(element: str, initial: str, final: str) -> float:
+def coster_kronig(name: str, initial: str, final: str) -> float:
     """Probability that a vacancy moves from one L level to another, in one step or two."""
-    import xraydb
-
-    try:
-        return float(xraydb.ck_probability(symbol(element), initial, final, total=True) or 0.0)
-    except (ValueError, AttributeError):
-        return 0.0
+    where = {("L1", "L2"): 0, ("L1", "L3"): 1, ("L2", "L3"): 2}
+    return float(_tables()["transitions"][_index(name), where[initial, final]])
 
 
-@cache
-def _absorption(element: str, kind: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Logarithms of energy (keV) and of the cross section (cm²/g), dense, with both sides of each edge."""
-    import xraydb
-
-    grid = np.geomspace(_LOW, _HIGH, 1600)
-    edges = [e.energy * 1e-3 for e in xraydb.xray_edges(symbol(element)).values()]
-    inside = np.array([e for e in edges if _LOW < e < _HIGH])
-    grid = np.unique(np.concatenate([grid, inside * (1.0 - 1e-6), inside * (1.0 + 1e-6)]))
-    values = np.asarray(xraydb.mu_elam(symbol(element), grid * 1e3, kind=kind), dtype=np.float64)
-    return np.log(grid), np.log(np.maximum(values, 1e-30))
-
-
-def mass_absorption(element: str, energy: ArrayLike, kind: str = "total") -> NDArray[np.float64]:
+def mass_absorption(name: str, energy: ArrayLike, kind: str = "total") -> NDArray[np.float64]:
     """Mass attenuation at energies (keV), cm²/g.
 
-    :param kind: ``total``, ``photo``, ``coh`` (elastic) or ``incoh`` (Compton).
+    :param kind: ``total``, ``photo``, ``elastic`` or ``compton``.
     """
-    x, y = _absorption(symbol(element), kind)
-    return np.exp(np.interp(np.log(np.asarray(energy, dtype=np.float64)), x, y))
+    logs = np.log(np.maximum(np.asarray(energy, dtype=np.float64), LOWEST))
+    if kind in ("total", "photo"):
+        table = element(symbol(name))
+        return np.asarray(np.exp(np.interp(logs, np.log(table.energies), getattr(table, kind))))
+    return np.asarray(np.exp(np.interp(logs, np.log(_GRID), _tables()[kind][_index(name)])))
 
 
-def absorption_of(masses: Mapping[str, float], energy: ArrayLike, kind: str = "total") -> NDArray[np.float64]:
+def absorption_of(masses: Mapping[str, float], energy: ArrayLike) -> NDArray[np.float64]:
     """Mass attenuation of a mixture, cm²/g.
 
     :param masses: mass fraction of each element.
     """
     total = np.zeros(np.shape(energy))
-    for element, fraction in masses.items():
-        total = total + fraction * mass_absorption(element, energy, kind)
+    for name, fraction in masses.items():
+        total = total + fraction * mass_absorption(name, energy)
     return total
 
 
-def form_factor(element: str, s: ArrayLike) -> NDArray[np.float64]:
+def form_factor(name: str, s: ArrayLike) -> NDArray[np.float64]:
     """Scattering factor f₀ of the neutral atom.
 
     :param s: sin θ / λ, 1/Å.
     """
     import xraydb
 
-    return np.asarray(xraydb.f0(symbol(element), np.atleast_1d(np.asarray(s, dtype=np.float64))), dtype=np.float64)
+    return np.asarray(xraydb.f0(symbol(name), np.atleast_1d(np.asarray(s, dtype=np.float64))), dtype=np.float64)
 
 
 @cache
-def anomalous(element: str, energy: float) -> complex:
+def anomalous(name: str, energy: float) -> complex:
     """f′ + i f″ at an energy (keV)."""
     import xraydb
 
-    name = symbol(element)
-    return complex(float(xraydb.f1_chantler(name, energy * 1e3)), float(xraydb.f2_chantler(name, energy * 1e3)))
-
-
-def mass_fractions(formula: str) -> dict[str, float]:
-    """Mass fraction of each element of a chemical formula such as ``CeO2``.
-
-    :raises InvalidInput: for what is no formula.
-    """
-    import xraydb
-
-    try:
-        counts = dict(xraydb.chemparse(formula))
-    except (ValueError, KeyError) as error:
-        raise InvalidInput(f"{formula!r} is not a chemical formula.", hint="Write it like Fe2O3.") from error
-    if not counts:
-        raise InvalidInput("A chemical formula is empty.", hint="Write it like Fe2O3.")
-    return normalised({name: count * atomic_mass(name) for name, count in counts.items()})
+    known = symbol(name)
+    return complex(float(xraydb.f1_chantler(known, energy * 1e3)), float(xraydb.f2_chantler(known, energy * 1e3)))
 
 
 def normalised(masses: Mapping[str, float]) -> dict[str, float]:
@@ -214,3 +155,59 @@ def normalised(masses: Mapping[str, float]) -> dict[str, float]:
     if not total > 0 or min(masses.values()) < 0:
         raise InvalidInput(f"A composition needs amounts of at least zero, and one above: {dict(masses)}.")
     return {symbol(name): amount / total for name, amount in masses.items()}
+
+
+def _index(name: str) -> int:
+    return int(np.flatnonzero(_tables()["symbols"] == symbol(name))[0])
+
+
+@cache
+def _tables() -> dict[str, NDArray[Any]]:
+    package, file = _FORMAT
+    with resources.files(package).joinpath(file).open("rb") as stream:
+        read = np.load(stream)
+        return {key: read[key].astype(np.float64) if read[key].dtype.kind == "f" else read[key] for key in read.files}
+
+
+def write_tables(path: Any) -> None:
+    """Write the table that comes with the package, from ``xraydb``: ``python -m firstlight.simulation._elements``."""
+    import xraydb
+
+    symbols = [str(xraydb.atomic_symbol(z)) for z in range(1, _HEAVIEST + 1)]
+    edges = np.zeros((_HEAVIEST, len(LEVELS), 3))
+    transitions = np.zeros((_HEAVIEST, 3))
+    owners: list[int] = []
+    names: list[str] = []
+    lines: list[tuple[float, float, float]] = []
+    scattering: dict[str, list[NDArray[np.float64]]] = {"coh": [], "incoh": []}
+    for number, known in enumerate(symbols):
+        for name, edge in xraydb.xray_edges(known).items():
+            if name in LEVELS:
+                edges[number, LEVELS.index(name)] = edge.energy * 1e-3, edge.fyield, edge.jump_ratio
+        for name, line in xraydb.xray_lines(known).items():
+            if line.initial_level in LEVELS:
+                owners.append(number)
+                names.append(name)
+                lines.append((line.energy * 1e-3, line.intensity, LEVELS.index(line.initial_level)))
+        for column, (initial, final) in enumerate((("L1", "L2"), ("L1", "L3"), ("L2", "L3"))):
+            try:
+                transitions[number, column] = xraydb.ck_probability(known, initial, final, total=True) or 0.0
+            except ValueError:
+                continue  # light elements have no such transition
+        for kind, rows in scattering.items():
+            rows.append(np.log(np.maximum(xraydb.mu_elam(known, _GRID * 1e3, kind=kind), 1e-12)))
+    np.savez_compressed(
+        path,
+        symbols=np.array(symbols),
+        edges=edges,
+        transitions=transitions.astype(np.float32),
+        owners=np.array(owners, dtype=np.int16),
+        names=np.array(names),
+        lines=np.array(lines),
+        elastic=np.array(scattering["coh"], dtype=np.float32),
+        compton=np.array(scattering["incoh"], dtype=np.float32),
+    )
+
+
+if __name__ == "__main__":
+    write_tables(str(resources.files("firstlight.simulation").joinpath("lines.npz")))

@@ -43,3 +43,20 @@ class Scene(Protocol):
 
     def truth(self) -> dict[str, Any]:
         """What is true of it, as JSON values."""
+
+
+class PointSample(Protocol):
+    """A sample before a point detector."""
+
+    inputs: Mapping[str, str]
+    """What positions change the intensity, and their units."""
+
+    def response(self, energy: NDArray[np.float64], at: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Photons at the detector per photon on the sample, (n,).
+
+        :param energy: of the photons, keV, (n,).
+        :param at: positions (n,) by the name of the input; those that nothing moves are missing.
+        """
+
+    def truth(self) -> dict[str, Any]:
+        """What is true of it, as JSON values."""

@@ -40,7 +40,7 @@ class Family:
     :param hkl: one of them.
     :param spacing: d, Å.
     :param multiplicity: how many there are.
-    :param intensity: sum of their |F|², electrons².
+    :param intensity: sum of the squares of their structure factors, electrons².
     """
 
     hkl: tuple[int, int, int]

@@ -92,6 +92,28 @@ def normal(state: int) -> float:
     return math.sqrt(-2.0 * math.log(uniform(state, 0))) * math.cos(2.0 * math.pi * uniform(state, 1))
 
 
+def poissons(means: NDArray[np.float64], state: int) -> NDArray[np.int64]:
+    """Poisson numbers, as :func:`poisson` makes one, of an array of means; a function of the state and the index."""
+    u, v = uniforms_of(key(state, 0), means.shape), uniforms_of(key(state, 1), means.shape)
+    large = means >= 30.0
+    spread = np.sqrt(np.where(large, means - 1.0 / 12.0, 1.0))
+    counts = np.rint(means + spread * np.sqrt(-2.0 * np.log(u)) * np.cos(2.0 * np.pi * v))
+    small = np.flatnonzero(~large)
+    mean, draw = means.ravel()[small], u.ravel()[small]
+    probability = np.exp(-mean)
+    total = probability.copy()
+    found = np.zeros(len(small))
+    for count in range(1, 120):
+        more = draw > total
+        if not more.any():
+            break
+        found += more
+        probability = probability * (mean / count)
+        total += probability
+    counts.ravel()[small] = found
+    return np.asarray(np.maximum(counts, 0.0), dtype=np.int64)
+
+
 def uniforms_of(state: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """An array of numbers in (0, 1) that depends on the state and the shape alone."""
     count = int(np.prod(shape))

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstlight.model import InvalidInput
-from firstlight.simulation._elements import AVOGADRO, anomalous, atomic_mass, form_factor, normalised
+from firstlight.simulation._elements import anomalous, form_factor, normalised
 from firstlight.simulation._lattice import Lattice
+from firstlight.simulation._materials import AVOGADRO, element
 from firstlight.simulation._random import key, uniforms
 
 Position = tuple[float, float, float]
@@ -55,17 +56,17 @@ class Structure:
         """Of each element."""
         masses: dict[str, float] = {}
         for atom in self.atoms:
-            masses[atom.element] = masses.get(atom.element, 0.0) + atom.occupancy * atomic_mass(atom.element)
+            masses[atom.element] = masses.get(atom.element, 0.0) + atom.occupancy * element(atom.element).mass
         return normalised(masses)
 
     @property
     def density(self) -> float:
         """Of the perfect crystal, g/cm³."""
-        grams = sum(atom.occupancy * atomic_mass(atom.element) for atom in self.atoms) / AVOGADRO
+        grams = sum(atom.occupancy * element(atom.element).mass for atom in self.atoms) / AVOGADRO
         return grams / (self.lattice.volume * 1e-24)
 
     def intensities(self, hkl: NDArray[np.int64], energy: float) -> NDArray[np.float64]:
-        """|F|² of reflections (n, 3) at an energy (keV), electrons²."""
+        """Squares of the structure factors of reflections (n, 3) at an energy (keV), electrons²."""
         s = 0.5 / self.lattice.spacing(hkl)
         factors: dict[tuple[str, float], NDArray[np.complex128]] = {}
         total = np.zeros(len(hkl), dtype=np.complex128)
@@ -82,8 +83,8 @@ class Structure:
 class WilsonStructure:
     """A large cell of which nothing but its content is known: intensities of random atoms.
 
-    |F|² = Σ f² exp(-2 B s²) x, x being exponentially distributed (A. J. C. Wilson, Acta Cryst. 2 (1949) 318-321), the
-    same for reflections that the Laue group 4/mmm relates.
+    The square of F is Σ f² exp(-2 B s²) x, x being exponentially distributed (A. J. C. Wilson, Acta Cryst. 2 (1949)
+    318-321), the same for reflections that the Laue group 4/mmm relates.
 
     :param carbons: carbon atoms that scatter as much as the cell's content.
     :param thermal: B, Å².
@@ -98,7 +99,7 @@ class WilsonStructure:
     source: str = ""
 
     def intensities(self, hkl: NDArray[np.int64], energy: float) -> NDArray[np.float64]:
-        """|F|² of reflections (n, 3), electrons²."""
+        """Squares of the structure factors of reflections (n, 3), electrons²."""
         s = 0.5 / self.lattice.spacing(hkl)
         h = np.abs(hkl)
         low, high = np.minimum(h[:, 0], h[:, 1]), np.maximum(h[:, 0], h[:, 1])

@@ -10,7 +10,10 @@ from firstlight.devices.sim._current import CurrentMeter, IonChamber, PhotoDiode
 from firstlight.devices.sim._encoder import SimEncoder
 from firstlight.devices.sim._faults import Active, Fault, Faults
 from firstlight.devices.sim._faulty import FaultySource
+from firstlight.devices.sim._mca import SimMca
 from firstlight.devices.sim._panel import FaultPanel
+from firstlight.devices.sim._parts import Illumination
+from firstlight.devices.sim._point import SimPointDetector
 from firstlight.devices.sim._published import (
     DEVICES_RUN,
     Board,
@@ -38,6 +41,7 @@ __all__ = [
     "FaultPanel",
     "Faults",
     "FaultySource",
+    "Illumination",
     "IonChamber",
     "MemoryBoard",
     "PhotoDiode",
@@ -49,6 +53,8 @@ __all__ = [
     "SimCamera",
     "SimCounter",
     "SimEncoder",
+    "SimMca",
+    "SimPointDetector",
     "SimShutter",
     "SimTrigger",
     "Stop",

@@ -8,10 +8,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from firstlight.devices._configuration import Configuration, unit
+from firstlight.devices.sim._edge import EdgeSettings
 from firstlight.simulation import (
     PRESETS,
     Absorber,
     Attenuator,
+    EdgePlate,
     Element,
     FastShutter,
     Foil,
@@ -265,6 +267,18 @@ class PhantomSettings(ElementSettings):
         return Shadow(self.name, self.distance, PRESETS[self.sample]().scaled(self.radius), self.offset)
 
 
+class EdgeElement(ElementSettings):
+    """A plate with an absorption edge; what stands behind it sees its spectrum."""
+
+    kind: Literal["edge"]
+    plate: EdgeSettings = EdgeSettings()
+    """What it is; a foil of copper when not given."""
+
+    def element(self, seed: int | None) -> EdgePlate:
+        """The physics."""
+        return EdgePlate(self.name, self.distance, self.plate.plate())
+
+
 AnyElement = Annotated[
     MonochromatorSettings
     | MirrorSettings
@@ -273,7 +287,8 @@ AnyElement = Annotated[
     | AbsorberSettings
     | ShutterSettings
     | GasSettings
-    | PhantomSettings,
+    | PhantomSettings
+    | EdgeElement,
     Field(discriminator="kind"),
 ]
 """All kinds of elements; a new one is added here."""

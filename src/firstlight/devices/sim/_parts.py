@@ -9,30 +9,45 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from firstlight.devices._track import Rows
+from firstlight.devices.sim._beamline import Beam
 from firstlight.devices.sim._exposure import open_spans
 from firstlight.devices.sim._published import Board
 from firstlight.model.motion import Segments, positions
 from firstlight.simulation import Part, Ring
 
+EVER = 0.0
+"""A moment before anything: clocks count from the start of the machine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Illumination:
-    """A beam of constant size: what falls on the sample, and how the sample stands.
+    """What falls on a sample, and how the sample stands.
 
-    :param flux: photons/s on the sample at the ring's full current.
+    The beam is that of a beamline at a place, or one of constant flux and energy.
+
+    :param board: where axes and shutters are read.
+    :param flux: photons/s on the sample at the ring's full current; for a beam without a beamline, as are the next.
     :param energy: keV, where no axis gives it.
-    :param inputs: by the name of what moves (an input of the sample, or ``energy``): the name of the axis (dial).
     :param shutter: empty for a beam that is always on.
+    :param ring: its law of the current.
+    :param inputs: by the name of what moves (an input of the sample, or ``energy``): the name of the axis (dial).
+    :param opened: by the name of an input: the shutter whose time open, since it was first known, is its value (s).
+    :param beam: of a beamline, which has energy, shutters and ring of its own; None without one.
+    :param place: of the sample in the beamline: an element, or a distance in m.
     """
 
     board: Board
-    flux: float
-    energy: float
+    flux: float = 1e10
+    energy: float = 20.0
     inputs: Mapping[str, str] = field(default_factory=dict)
     shutter: str = ""
     ring: Ring = field(default_factory=Ring)
+    opened: Mapping[str, str] = field(default_factory=dict)
+    beam: Beam | None = None
+    place: str | float = 0.0
 
     def check(self, now: float) -> None:
         """See that everything that is looked at is published.
@@ -41,7 +56,11 @@ class Illumination:
         """
         for axis in self.inputs.values():
             self.board.motion(axis, now)
-        if self.shutter:
+        for shutter in self.opened.values():
+            self.board.shutter(shutter, now)
+        if self.beam is not None:
+            self.beam.check(self.place)
+        elif self.shutter:
             self.board.shutter(self.shutter, now)
 
     def parts(self, start: float, stop: float, count: int = 1) -> list[Part]:
@@ -51,33 +70,61 @@ class Illumination:
         """
         if stop <= start:
             return []
-        spans = [(start, stop)]
-        if self.shutter:
-            spans = open_spans(self.board.shutter(self.shutter, start), start, stop)
         motions = {name: self.board.motion(axis, start) for name, axis in self.inputs.items()}
-        count = count if any(moves(rows, stop) for rows in motions.values()) else 1
+        count = count if self.opened or any(moves(rows, stop) for rows in motions.values()) else 1
         found: list[Part] = []
-        for a, b in spans:
+        for a, b in self._spans(start, stop):
             pieces = max(1, math.ceil(count * (b - a) / (stop - start)))
             edges = np.linspace(a, b, pieces + 1)
             at = {name: positions(rows, edges).tolist() for name, rows in motions.items()}
-            for k, (left, right) in enumerate(pairwise(edges.tolist())):
-                found.append(self._part(at, k, left, right))
+            for name, shutter in self.opened.items():
+                at[name] = open_time(self.board.shutter(shutter, EVER), edges).tolist()
+            photons, energies = self._light(edges, at)
+            for k in range(pieces):
+                first = {name: values[k] for name, values in at.items()}
+                last = {name: values[k + 1] for name, values in at.items()}
+                found.append(Part(photons[k], energies[k], first, last))
         return found
 
     def truth(self) -> dict[str, Any]:
         """The beam, and what moves the sample."""
+        if self.beam is not None:
+            return {"beam": {"beamline": self.beam.name, "place": self.place}, "inputs": dict(self.inputs)}
         found: dict[str, Any] = {"flux": self.flux, "flux@units": "1/s"}
         if "energy" not in self.inputs:
             found |= {"energy": self.energy, "energy@units": "keV"}
         return {"beam": found, "inputs": dict(self.inputs)}
 
-    def _part(self, at: Mapping[str, list[float]], k: int, start: float, stop: float) -> Part:
-        first = {name: values[k] for name, values in at.items()}
-        last = {name: values[k + 1] for name, values in at.items()}
-        full = self.ring.charge(start, stop) / self.ring.current if self.ring.current else 0.0
-        energy = 0.5 * (first["energy"] + last["energy"]) if "energy" in first else self.energy
-        return Part(self.flux * full, energy, first, last)
+    def _spans(self, start: float, stop: float) -> list[tuple[float, float]]:
+        if self.beam is None and self.shutter:
+            return open_spans(self.board.shutter(self.shutter, start), start, stop)
+        return [(start, stop)]
+
+    def _light(self, edges: NDArray[np.float64], at: Mapping[str, list[float]]) -> tuple[list[float], list[float]]:
+        """Photons and their mean energy (keV) between any two neighbours of ``edges``."""
+        if self.beam is not None:
+            seen = self.beam.during(edges[:-1], edges[1:], self.place)
+            photons = seen.sums(seen.beam.flux)
+            dark = np.full(len(photons), float(seen.beam.energy[0]))
+            mean = np.divide(seen.sums(seen.beam.flux * seen.beam.energy), photons, out=dark, where=photons > 0)
+            return photons.tolist(), mean.tolist()
+        pieces = list(pairwise(edges.tolist()))
+        full = self.ring.current
+        fluxes = [self.flux * self.ring.charge(a, b) / full if full else 0.0 for a, b in pieces]
+        if "energy" in at:
+            return fluxes, [0.5 * (a + b) for a, b in pairwise(at["energy"])]
+        return fluxes, [self.energy] * len(pieces)
+
+
+def open_time(rows: Rows, moments: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How long a shutter has been open up to each moment, s.
+
+    :param rows: all its states: (moment, 1 open or 0 closed).
+    """
+    since, is_open = rows[:, 0], rows[:, 1]
+    until = np.append(since[1:], np.inf)
+    inside = np.clip(moments[:, None], since, until) - since
+    return np.asarray(np.sum(inside * is_open, axis=1))
 
 
 def moves(rows: Rows | Segments, stop: float) -> bool:

@@ -12,30 +12,25 @@ from firstlight.devices._area import SourceConfiguration
 from firstlight.devices._configuration import Configuration, parse, unit
 from firstlight.devices._surroundings import Surroundings
 from firstlight.devices.sim._area import SimAreaDetector
-from firstlight.devices.sim._build import (
-    Degrees,
-    DetectorSettings,
-    Millimetres,
-    PerSecond,
-    RingSettings,
-    Seconds,
-    board_of,
-)
-from firstlight.devices.sim._parts import Illumination
+from firstlight.devices.sim._build import Degrees, DetectorSettings, Millimetres, PerSecond, Seconds, board_of
+from firstlight.devices.sim._illuminated import IlluminatedConfiguration
 from firstlight.devices.sim._published import Board
-from firstlight.model import InvalidInput, RealClock
+from firstlight.model import RealClock
 from firstlight.simulation import (
     AreaImager,
+    DarkField,
+    DarkFieldSettings,
     Detector,
     Geometry,
     Powder,
     PowderSettings,
     Scene,
+    SingleCrystal,
+    SingleCrystalSettings,
+    crystal_structure,
     module_mask,
     standard_structure,
 )
-
-KiloElectronvolts = Annotated[float, unit("keV")]
 
 
 class CountingSettings(DetectorSettings):
@@ -60,7 +55,7 @@ class CountingSettings(DetectorSettings):
 class PowderSample(Configuration):
     """A powder in a flat plate or a capillary: rings."""
 
-    technique: Literal["powder"] = "powder"
+    technique: Literal["powder"]
     material: str = "CeO2"
     """``CeO2``, ``LaB6``, ``Si`` or ``Al2O3``."""
     thickness: Millimetres = Field(default=0.5, gt=0)
@@ -92,7 +87,69 @@ class PowderSample(Configuration):
         return Powder(standard_structure(self.material), c.geometry(), settings)
 
 
-class AreaDetectorConfiguration(SourceConfiguration):
+class CrystalSample(Configuration):
+    """A single crystal on a rotation axis: spots."""
+
+    technique: Literal["crystal"]
+    material: str = "lysozyme"
+    """``lysozyme``, ``CeO2``, ``LaB6``, ``Si`` or ``Al2O3``."""
+    orientation: tuple[Degrees, Degrees, Degrees] = (12.0, 34.0, 56.0)
+    """U is the product of turns about the laboratory's axes 1 (rows), 2 (columns), 3 (beam), the last one first."""
+    axis: tuple[float, float, float] = (1.0, 0.0, 0.0)
+    """Direction of the rotation axis (the input ``omega``) in the laboratory."""
+    mosaicity: Degrees = Field(default=0.1, gt=0)
+    """Full width at half maximum of rocking curves; it stands for divergence and bandwidth, too."""
+    size: Millimetres = Field(default=0.1, gt=0)
+    """Of the crystal along the beam."""
+    spot: Millimetres = Field(default=0.3, gt=0)
+    """Full width at half maximum of a spot on the detector."""
+    resolution: Annotated[float, unit("angstrom")] = Field(default=1.6, gt=0.3)
+    """Smallest spacing that diffracts, Å."""
+    background: float = Field(default=1e-4, ge=0)
+    """Photons scattered diffusely per sr and incident photon at small angles."""
+    polarisation: float = Field(default=0.98, ge=-1, le=1)
+    """Of the beam: 1 along the columns."""
+
+    def scene(self, c: AreaDetectorConfiguration) -> Scene:
+        """The sample before the detector."""
+        settings = SingleCrystalSettings(**self.model_dump(exclude={"technique", "material"}))
+        return SingleCrystal(crystal_structure(self.material), c.geometry(), settings)
+
+
+class DarkFieldSample(Configuration):
+    """A field of grains in one reflection, magnified: a picture for each tilt. The geometry is not used."""
+
+    technique: Literal["darkfield"]
+    phi: Degrees = 0.0
+    """Tilt (the input ``phi``) at which the mean of the field reflects."""
+    chi: Degrees = 0.0
+    """The same of the tilt across it (the input ``chi``)."""
+    two_theta: Degrees = Field(default=20.0, gt=0, lt=180)
+    """Of the reflection; the objective stands there unless the input ``two_theta`` moves it."""
+    grains: int = Field(default=12, ge=1)
+    """Number of grains in the field."""
+    misorientation: Degrees = Field(default=0.15, ge=0)
+    """Root mean square of the grains' mean tilts."""
+    bending: Degrees = Field(default=0.05, ge=0)
+    """Root mean square of the tilts within grains."""
+    strain: float = Field(default=1e-4, ge=0)
+    """Root mean square over the field."""
+    width: Degrees = Field(default=0.08, gt=0)
+    """Full width at half maximum of a pixel's rocking curve."""
+    acceptance: Degrees = Field(default=0.08, gt=0)
+    """Full width at half maximum of the objective in 2θ."""
+    efficiency: float = Field(default=1e-7, ge=0)
+    """Detected photons in a pixel per photon on the sample, at the maximum."""
+
+    def scene(self, c: AreaDetectorConfiguration) -> Scene:
+        """The sample before the detector."""
+        return DarkField(c.shape, DarkFieldSettings(**self.model_dump(exclude={"technique"}), seed=c.seed))
+
+
+AnySample = Annotated[PowderSample | CrystalSample | DarkFieldSample, Field(discriminator="technique")]
+
+
+class AreaDetectorConfiguration(IlluminatedConfiguration, SourceConfiguration):
     """A simulated area detector that sees what a sample scatters."""
 
     name: str = "detector"
@@ -115,16 +172,8 @@ class AreaDetectorConfiguration(SourceConfiguration):
     given."""
     tilt: tuple[Degrees, Degrees, Degrees] = (0.0, 0.0, 0.0)
     """rot1, rot2 and rot3 of pyFAI."""
-    sample: PowderSample = PowderSample()
-    """What is in the beam; ``technique`` says of which kind."""
-    inputs: dict[str, str] = Field(default_factory=dict)
-    """Names of axes that move the sample, by what they move; ``energy`` is one for all samples, keV."""
-    flux: PerSecond = Field(default=1e10, ge=0)
-    """Photons per second on the sample at the ring's full current."""
-    energy: KiloElectronvolts = Field(default=20.0, ge=3, le=120)
-    """Of the photons, where no axis gives it."""
-    shutter: str = ""
-    """Name of the shutter; empty for none."""
+    sample: AnySample = PowderSample(technique="powder")
+    """What is in the beam: ``technique`` is powder, crystal or darkfield."""
     parts: int = Field(default=1, ge=1, le=1000)
     """Parts of an exposure during which something moves."""
     dead_time: Seconds = Field(default=1e-4, ge=0)
@@ -136,9 +185,6 @@ class AreaDetectorConfiguration(SourceConfiguration):
     readout: Seconds = Field(default=0.002, ge=0)
     """From the end of an exposure to its frame."""
     detector: CountingSettings = CountingSettings()
-    ring: RingSettings = RingSettings()
-    seed: int = 0
-    """Of structure and noise."""
     buffer: str = ""
     """Root of the buffer in which the axes publish; that of the process when not given."""
     run: str = ""
@@ -160,15 +206,8 @@ def area_detector(config: Mapping[str, Any], surroundings: Surroundings | None =
     board: Board = surroundings.board if surroundings is not None else board_of(c.buffer, c.run)
     detector = Detector(c.shape, c.dtype, seed=c.seed, **c.detector.model_dump())
     scene = c.sample.scene(c)
-    known = [*scene.inputs, "energy"]
-    for name in c.inputs:
-        if name not in known:
-            raise InvalidInput(
-                f"{c.name} (sim.area_detector): inputs: the sample has no input {name!r}.",
-                hint=f"Known: {', '.join(known)}.",
-            )
     imager = AreaImager(scene, detector, module_mask(c.shape, c.modules, c.gap, c.dead, c.seed), seed=c.seed)
-    beam = Illumination(board, c.flux, c.energy, c.inputs, c.shutter, c.ring.ring())
+    beam = c.illumination(f"{c.name} (sim.area_detector)", scene.inputs, board)
     return SimAreaDetector(
         c.name,
         imager,
