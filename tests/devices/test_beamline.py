@@ -223,6 +223,21 @@ def test_a_wrong_element_is_refused(clock: FakeClock, board: MemoryBoard, change
         build({"name": "beam", "kind": "sim.beamline", "elements": [element]}, Surroundings(clock, board))
 
 
+def test_a_beamline_that_is_configured_again_is_seen_by_all(
+    devices: Mapping[str, Any], clock: FakeClock, board: MemoryBoard
+) -> None:
+    beam = Beam("beam", board)
+    run(clock, devices["fshut"].open())
+    before = beam.at([clock.now()], "i0")
+    beamline(
+        Surroundings(clock, board), elements=[*ELEMENTS, {"name": "s0", "kind": "slits", "distance": 20.0}], seed=4
+    )
+    after = Beam("beam", board).at([clock.now()], "i0")
+    assert after.flux[0] != before.flux[0]
+    assert beam.at([clock.now()], "i0").flux[0] == after.flux[0]
+    assert "s0" in [element.name for element in beam.optics.elements]
+
+
 CHILD = """
 import json, sys
 from firstlight.devices.sim import Beam, BufferBoard
@@ -239,6 +254,7 @@ def test_another_process_sees_exactly_the_same_beam(tmp_path: Path) -> None:
     buffer = Buffer(tmp_path)
     member = buffer.create_run(RunInfo(name="devices", title="", start_epoch=0.0, clock=clock.name, clock_offset=0.0))
     board = SharedBoard(member, buffer.root)
+    beamline(Surroundings(clock, board), seed=7)
     devices = beamline(Surroundings(clock, board), seed=8)
     run(clock, devices["fshut"].open())
     run(clock, devices["pitch"].move(-7.0))

@@ -70,6 +70,7 @@ class Beam:
         self.board = board
         self._lock = threading.Lock()
         self._read: tuple[BeamlineConfiguration, Optics, Machine] | None = None
+        self._versions = (0, 0)
         self._scales: dict[str, float] = {}
         self._last: tuple[bytes, BeamState] | None = None
 
@@ -197,13 +198,19 @@ class Beam:
 
     def _resolved(self) -> tuple[BeamlineConfiguration, Optics, Machine]:
         with self._lock:
-            if self._read is None:
+            ring = "" if self._read is None else self._read[0].ring
+            versions = (self.board.version(self.name, DESCRIPTION), self.board.version(ring, MACHINE) if ring else 0)
+            if self._read is None or versions != self._versions:
                 text = self.board.text(self.name, DESCRIPTION)
                 configuration = BeamlineConfiguration.model_validate_json(text)
-                machine = Machine()
+                machine, version = Machine(), 0
                 if configuration.ring:
+                    version = self.board.version(configuration.ring, MACHINE)
                     machine = machine_of(self.board.text(configuration.ring, MACHINE))
                 self._read = configuration, configuration.optics(), machine
+                self._versions = (versions[0], version)
+                self._scales.clear()
+                self._last = None
             return self._read
 
     def _motions(self, where: str | float, since: float) -> dict[str, Segments]:

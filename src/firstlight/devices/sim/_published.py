@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from firstlight.devices._track import Rows, Track, cut, halted
 from firstlight.devices.sim._faults import Active, Fault, from_row
-from firstlight.model import ChannelRole, ChannelSpec, Conflict, NotFound
+from firstlight.model import ChannelRole, ChannelSpec, NotFound
 from firstlight.model.motion import START, Segments
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ LOOK = 0.02
 MOST_GUARDS = 8
 """Guards that one session can wear out."""
 
+
+_END = b"\0"
+"""After each description."""
 
 _NO_FAULTS: Mapping[Fault, Active] = {}
 
@@ -72,10 +75,13 @@ class Board(Protocol):
         """
 
     def text(self, device: str, part: str) -> str:
-        """A description that a device published once.
+        """The description of itself that a device published last.
 
         :raises NotFound: when nothing of that name is published.
         """
+
+    def version(self, device: str, part: str) -> int:
+        """A number that grows when a device publishes another description; 0 before the first."""
 
     def faults(self, device: str) -> Mapping[Fault, Active]:
         """What is set to go wrong with a device; the values keep count of what happened in this process."""
@@ -89,7 +95,7 @@ class MemoryBoard:
         self._units: dict[str, str] = {}
         self._shutters: dict[str, Track] = {}
         self._values: dict[str, Track] = {}
-        self._texts: dict[str, str] = {}
+        self._texts: dict[str, list[str]] = {}
         self._faults: dict[str, dict[Fault, Active]] = {}
         self._listeners: dict[str, Callable[[], None]] = {}
 
@@ -110,13 +116,8 @@ class MemoryBoard:
         self._values.setdefault(f"{device}.{part}", Track(rows.shape[1])).append(rows)
 
     def post_text(self, device: str, part: str, text: str) -> None:
-        """Publish a description of a device, once.
-
-        :raises Conflict: when it is published already.
-        """
-        if f"{device}.{part}" in self._texts:
-            raise Conflict(f"{device}.{part} is published already.")
-        self._texts[f"{device}.{part}"] = text
+        """Publish a description of a device, in place of an earlier one."""
+        self._texts.setdefault(f"{device}.{part}", []).append(text)
 
     def post_fault(self, device: str, what: Fault, fault: Active | None) -> None:
         """Set a fault of a device, or end it."""
@@ -147,11 +148,15 @@ class MemoryBoard:
         return _find(self._values, f"{device}.{part}", "state").since(since)
 
     def text(self, device: str, part: str) -> str:
-        """A description that a device published."""
-        text = self._texts.get(f"{device}.{part}")
-        if text is None:
+        """The description that a device published last."""
+        texts = self._texts.get(f"{device}.{part}")
+        if texts is None:
             raise _unknown(f"{device}.{part}", "description", self._texts)
-        return text
+        return texts[-1]
+
+    def version(self, device: str, part: str) -> int:
+        """A number that grows with each description."""
+        return len(self._texts.get(f"{device}.{part}", ()))
 
     def motion(self, axis: str, since: float) -> Segments:
         """Motion of an axis from ``since`` on."""
@@ -191,9 +196,13 @@ class SharedBoard(MemoryBoard):
         super().post_values(device, part, rows)
 
     def post_text(self, device: str, part: str, text: str) -> None:
-        """Publish a description of a device, once, for others first."""
-        spec = ChannelSpec(f"{device}.{part}", "|u1", source=device, role=ChannelRole.STATUS)
-        self.member.create_log(spec).append(np.frombuffer(text.encode(), dtype=np.uint8))
+        """Publish a description of a device, for others first."""
+        name = f"{device}.{part}"
+        log = self._logs.get(name)
+        if log is None:
+            spec = ChannelSpec(name, "|u1", source=device, role=ChannelRole.STATUS)
+            log = self._logs[name] = self.member.create_log(spec)
+        log.append(np.frombuffer(text.encode() + _END, dtype=np.uint8))
         super().post_text(device, part, text)
 
     def post_fault(self, device: str, what: Fault, fault: Active | None) -> None:
@@ -224,6 +233,7 @@ class BufferBoard:
         self._run: RunReader = found.run(run if run is not None else newest_devices_run(found))
         self._followers: dict[str, _Follower] = {}
         self._faults: dict[str, _FaultLog] = {}
+        self._texts: dict[str, ChannelReader] = {}
         self._lock = threading.Lock()
 
     @property
@@ -264,15 +274,26 @@ class BufferBoard:
         return track.since(since)
 
     def text(self, device: str, part: str) -> str:
-        """A description that a device published."""
+        """The description that a device published last."""
+        channel = self._text_channel(device, part)
+        # Each was appended at once.
+        texts = np.asarray(channel.read(0, channel.count)).tobytes()
+        return texts.removesuffix(_END).rpartition(_END)[2].decode()
+
+    def version(self, device: str, part: str) -> int:
+        """A number that grows with each description."""
+        return int(self._text_channel(device, part).count)
+
+    def _text_channel(self, device: str, part: str) -> ChannelReader:
         name = f"{device}.{part}"
-        try:
-            channel = self._run.channel(name)
-        except NotFound as error:
-            known = [n for n in self._run.channels if n.endswith(f".{part}")]
-            raise _unknown(name, "description", known) from error
-        # It was appended at once.
-        return np.asarray(channel.read(0, channel.count)).tobytes().decode()
+        channel = self._texts.get(name)
+        if channel is None:
+            try:
+                channel = self._texts[name] = self._run.channel(name)
+            except NotFound as error:
+                known = [n for n in self._run.channels if n.endswith(f".{part}")]
+                raise _unknown(name, "description", known) from error
+        return channel
 
     def faults(self, device: str) -> Mapping[Fault, Active]:
         """What is set to go wrong with a device, as it was at most :data:`LOOK` seconds ago."""
