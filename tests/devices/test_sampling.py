@@ -298,8 +298,11 @@ def test_the_mode_is_a_setting_that_can_be_kept() -> None:
     counter.mode = SamplingMode.LAST
     assert told == [{"mode": "last"}]
     other = Sampled()
-    other.restore(counter.settings())
+    assert other.restore(counter.settings()) == []
     assert other.mode is SamplingMode.LAST
+    (complaint,) = other.restore({"mode": "median"})
+    assert complaint.startswith("t: there is no sampling mode 'median'. Known: mean")
+    assert Sampled(mode="last").settings() == {}
     assert counter.info["sampling_mode"] == "last"
     with pytest.raises(InvalidInput, match=r"no sampling mode 'median'\. Known: mean, stats, samples"):
         counter.mode = "median"

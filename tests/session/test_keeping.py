@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import firstlight
@@ -62,6 +63,24 @@ def test_settings_of_axes_and_groups_and_the_dataset_are_found_again(make: Calla
     assert (second.current.experiment.proposal, second.current.sample) == ("hc5", "tooth")
     assert second.dataset.name == "overview"
     assert second.current.description == "a fossil"
+
+
+def test_modes_of_counters_are_found_again_and_calculated_ones_are_counters(make: Callable[..., Session]) -> None:
+    devices = [
+        *DEVICES,
+        {"name": "where", "kind": "soft.counter", "device": "rot", "attribute": "position", "unit": "deg"},
+        {"name": "norm", "kind": "calc.counter", "expression": "diode / ring * 100 mA"},
+    ]
+    first = make(devices)
+    first.devices["where"].mode = "stats"
+    second = make(devices)
+    assert second.devices["where"].mode == "stats"
+    assert "norm" in second.counters
+    second.move(rot=5.0)
+    run = second.loopscan(3, 0.02, "norm", "where:max")
+    assert run["where:max"][:].tolist() == [5.0] * 3
+    np.testing.assert_allclose(run["norm"][:], run["diode"][:] / run["ring"][:] * 100)
+    assert "where" not in run
 
 
 def test_what_the_configuration_says_holds_again_after_a_reset(make: Callable[..., Session]) -> None:

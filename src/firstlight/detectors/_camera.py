@@ -16,7 +16,16 @@ from firstlight.detectors._pipeline import StepSpec
 from firstlight.detectors._receiver import socket_of
 from firstlight.detectors._status import Status
 from firstlight.devices import Arc, Rectangle, Regions, area_region
-from firstlight.model import CameraInfo, ChannelSpec, Conflict, FirstlightError, ProcessError, TriggerPlan, WireError
+from firstlight.model import (
+    CameraInfo,
+    ChannelSpec,
+    Conflict,
+    FirstlightError,
+    InvalidInput,
+    ProcessError,
+    TriggerPlan,
+    WireError,
+)
 from firstlight.process import Child, ProcessSpec, Restart, Supervisor
 from firstlight.wire import AsyncClient, Client, Role, WireTimeout
 
@@ -67,6 +76,7 @@ class Camera:
         self.rois: Regions[Rectangle | Arc] = Regions(name, self._region, self._tell, lambda: _TAKEN)
         """Regions of the frames that are counted, by name: ``cam.rois["spot"] = (x, y, width, height)``, pixels."""
         self.rois.replace(rois or {})
+        self._configured = dict(self.rois.items())
         self._exposure = 0.0
         self._client: AsyncClient | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -131,13 +141,22 @@ class Camera:
         return (frame, *stamps, *region_channels(frame, dict(self.rois.items())))
 
     def settings(self) -> dict[str, Any]:
-        """What was changed at run time and is kept, JSON values."""
+        """What was changed since it was built and is kept, JSON values."""
+        if dict(self.rois.items()) == self._configured:
+            return {}
         return {"rois": {name: region.model_dump(mode="json") for name, region in self.rois.items()}}
 
-    def restore(self, settings: Mapping[str, Any]) -> None:
-        """Take back what :meth:`settings` gave."""
-        if "rois" in settings:
-            self.rois.replace(settings["rois"])
+    def restore(self, settings: Mapping[str, Any]) -> list[str]:
+        """Set again what was changed in an earlier session.
+
+        :param settings: of :meth:`settings`.
+        :return: a sentence for what could not be restored; nothing was changed then.
+        """
+        try:
+            self.rois.replace(settings.get("rois", dict(self.rois.items())))
+        except InvalidInput as error:
+            return [str(error)]
+        return []
 
     def truth(self) -> dict[str, Any]:
         """What is true of a simulated sample, as JSON values; empty for a real camera."""

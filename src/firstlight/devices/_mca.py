@@ -103,6 +103,7 @@ class Mca(ABC):
         self.rois: Regions[SpectrumRegion] = Regions(name, self._region, self._tell, self._taken)
         """The regions by name."""
         self.rois.replace(rois or {})
+        self._configured = (self._calibration, dict(self.rois.items()))
 
     # -- for those derived
 
@@ -148,23 +149,31 @@ class Mca(ABC):
         self._tell()
 
     def settings(self) -> dict[str, Any]:
-        """What was changed at run time and is kept, JSON values."""
-        return {
-            "calibration": self._calibration.model_dump(),
-            "rois": {name: region.model_dump() for name, region in self.rois.items()},
-        }
+        """What was changed since it was built and is kept, JSON values."""
+        calibration, rois = self._configured
+        kept: dict[str, Any] = {}
+        if self._calibration != calibration:
+            kept["calibration"] = self._calibration.model_dump()
+        if dict(self.rois.items()) != rois:
+            kept["rois"] = {name: region.model_dump() for name, region in self.rois.items()}
+        return kept
 
-    def restore(self, settings: Mapping[str, Any]) -> None:
-        """Take back what :meth:`settings` gave."""
+    def restore(self, settings: Mapping[str, Any]) -> list[str]:
+        """Set again what was changed in an earlier session.
+
+        :param settings: of :meth:`settings`.
+        :return: a sentence for what could not be restored; nothing was changed then.
+        """
         before = self._calibration
-        if "calibration" in settings:
-            self._calibration = parse(Calibration, settings["calibration"], f"{self.name}: calibration")
         try:
+            if "calibration" in settings:
+                self._calibration = parse(Calibration, settings["calibration"], f"{self.name}: calibration")
             self.rois.replace(settings.get("rois", dict(self.rois.items())))
-        except InvalidInput:
+        except InvalidInput as error:
             self._calibration = before
-            raise
+            return [str(error)]
         self._tell()
+        return []
 
     # -- the counter
 

@@ -105,7 +105,7 @@ class SamplingCounter(ABC):
         """Called after the mode was changed."""
         self._threaded = threaded
         self._clock: Clock = clock or RealClock()
-        self._running = self._mode = self._known(mode)
+        self._running = self._mode = self._configured = self._known(mode)
         self._channels: tuple[ChannelSpec, ...] | None = None
         self._plan = TriggerPlan(mode=TriggerMode.SOFTWARE, points=0, exposure=0.0)
         self._begin = math.nan
@@ -135,13 +135,20 @@ class SamplingCounter(ABC):
             listener(self)
 
     def settings(self) -> dict[str, Any]:
-        """What was changed at run time and is kept, JSON values."""
-        return {"mode": self._mode.value}
+        """What was changed since it was built and is kept, JSON values."""
+        return {} if self._mode is self._configured else {"mode": self._mode.value}
 
-    def restore(self, settings: Mapping[str, Any]) -> None:
-        """Take back what :meth:`settings` gave."""
-        if "mode" in settings:
-            self.mode = settings["mode"]
+    def restore(self, settings: Mapping[str, Any]) -> list[str]:
+        """Set again what was changed in an earlier session.
+
+        :param settings: of :meth:`settings`.
+        :return: a sentence for what could not be restored.
+        """
+        try:
+            self.mode = settings.get("mode", self._mode)
+        except InvalidInput as error:
+            return [str(error)]
+        return []
 
     @property
     def channels(self) -> tuple[ChannelSpec, ...]:

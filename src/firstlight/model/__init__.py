@@ -62,7 +62,7 @@ from firstlight.model._run import EndReason, PlotHint, Quantity, RunEnd, RunInfo
 from firstlight.model._scan import Scan, ScanKind
 from firstlight.model._step import Step
 from firstlight.model._trigger import TriggerMode, TriggerPlan
-from firstlight.model._units import convert, registry
+from firstlight.model._units import convert, parse_unit, registry
 
 __all__ = [
     "FUNCTIONS",
@@ -133,5 +133,6 @@ __all__ = [
     "convert",
     "missing_value",
     "nearest",
+    "parse_unit",
     "registry",
 ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from firstlight.devices import Axis
 from firstlight.model import FirstlightError
@@ -18,6 +18,20 @@ from firstlight.storage import SettingsStore
 _log = logging.getLogger(__name__)
 
 
+@runtime_checkable
+class Keeps(Protocol):
+    """A device with settings that are changed at run time: regions, a sampling mode."""
+
+    name: str
+    changed: list[Callable[[Any], None]]
+
+    def settings(self) -> dict[str, Any]:
+        """What was changed since it was built."""
+
+    def restore(self, settings: Mapping[str, Any]) -> list[str]:
+        """Set it again; a sentence for what cannot be."""
+
+
 class Keeper:
     """Keeps the settings of axes for the beamline, and groups and the current dataset for the session.
 
@@ -27,6 +41,7 @@ class Keeper:
     def __init__(self, store: SettingsStore, session: str) -> None:
         self.store = store
         self._axes = store.section("axes")
+        self._others = store.section("devices")
         self._session = store.section(f"session {session}")
         self._reading = False
         self._setups: list[Any] = []
@@ -37,6 +52,15 @@ class Keeper:
             for complaint in axis.restore(self._axes.get(axis.name, {})):
                 _log.warning("%s", complaint)
             axis.changed.append(self._changed)
+
+    def adopt_others(self, devices: Iterable[Any]) -> None:
+        """The same for counters and cameras, as far as they have settings."""
+        for device in devices:
+            if not isinstance(device, Keeps):
+                continue
+            for complaint in device.restore(self._others.get(device.name, {})):
+                _log.warning("%s", complaint)
+            device.changed.append(self._other_changed)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -97,6 +121,9 @@ class Keeper:
 
     def _changed(self, axis: Axis) -> None:
         self._write(self._axes, axis.name, axis.settings())
+
+    def _other_changed(self, device: Any) -> None:
+        self._write(self._others, device.name, device.settings())
 
     def _write(self, section: Any, key: str, value: Any) -> None:
         try:

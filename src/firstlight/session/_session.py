@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from firstlight.buffer import Buffer
 from firstlight.data import Run
 from firstlight.data import open as open_run
-from firstlight.devices import Axis
 from firstlight.model import Clock, Conflict, FirstlightError, InvalidInput, NotFound, RealClock, Saving, Scan
 from firstlight.process import Supervisor
 from firstlight.scanning import (
@@ -114,7 +113,7 @@ class Session(Face):
         self._merges = merge
         self._recent: deque[str] = deque(maxlen=RECENT)
         self._taking = threading.RLock()
-        self._adopted: weakref.WeakSet[Axis] = weakref.WeakSet()
+        self._adopted: weakref.WeakSet[Any] = weakref.WeakSet()
         clock = clock or RealClock()
         self.current = Current(DataPolicy(beamline or name, roots or Roots.under(self.data)), self._merge)
         with ExitStack() as stack:
@@ -363,6 +362,9 @@ class Session(Face):
             fresh = [axis for axis in devices.axes.values() if axis not in self._adopted]
             self._keeper.adopt(fresh)
             self._adopted.update(fresh)
+            others = [d for d in (*devices.counters.values(), *devices.cameras.values()) if d not in self._adopted]
+            self._keeper.adopt_others(others)
+            self._adopted.update(others)
             self.engine.devices = replace(devices, aliases=self._aliases)
             self._regroup()
             self._processes.guard(devices)

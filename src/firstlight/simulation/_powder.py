@@ -114,7 +114,7 @@ class Powder:
             # Of opposite and permuted indices the one with the largest first ones stands for all.
             order = np.lexsort((-hkl[:, 2], -hkl[:, 1], -hkl[:, 0], -np.round(spacing, 7)))
             starts = np.flatnonzero(np.diff(np.round(spacing[order], 7), prepend=math.inf))
-            stops = [*starts[1:].tolist(), len(order)]
+            stops = [*starts[1:].tolist(), len(order)][: len(starts)]
             found = []
             for a, b in zip(starts.tolist(), stops, strict=True):
                 members = order[a:b]
