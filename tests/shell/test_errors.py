@@ -105,6 +105,7 @@ def test_a_mistake_is_one_clear_sentence(scanned: Prompt, line: str, words: str)
 
 def test_without_a_scan_there_is_nothing_to_align_on(prompt: Prompt, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prompt.session.engine, "last", None)
+    monkeypatch.setattr(type(prompt.session), "runs", property(lambda session: []))
     for line in ("cen", "goto_cen", "where", "replot", "elog_plot"):
         assert prompt(line).startswith("There is no scan yet.")
 
@@ -128,8 +129,8 @@ def test_the_traceback_is_there_for_who_asks(prompt: Prompt) -> None:
 
 
 def test_an_error_of_ours_says_so(prompt: Prompt, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("firstlight.shell._looking.blocks", int)
-    assert prompt("wa").startswith("Something went wrong inside Firstlight: TypeError: int() takes at most 2")
+    monkeypatch.setattr("firstlight.shell._looking.blocks", dict)
+    assert prompt("wa").startswith("Something went wrong inside Firstlight: TypeError: dict expected at most 1")
 
 
 def test_a_name_that_is_taken_is_told_once(prompt: Prompt) -> None:

@@ -20,10 +20,15 @@ Data = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Where the files of the simulated beamline go; firstlight-data by default."),
 ]
+Part = Annotated[
+    str, typer.Option("--session", metavar="NAME", help="A sub-session of the configuration.", show_default=False)
+]
 Log = Annotated[bool, typer.Option("--log/--no-log", help="Keep what is typed in the dataset's electronic log.")]
 
 
-def shell(target: Target = "", simulated: Simulated = False, data: Data = None, log: Log = True) -> None:
+def shell(
+    target: Target = "", simulated: Simulated = False, data: Data = None, part: Part = "", log: Log = True
+) -> None:
     """Talk to a session: IPython with its devices and the commands of SPEC and BLISS.
 
     Commands need no brackets: mv rot 10. Type help for all of them, Ctrl-D to leave.
@@ -33,7 +38,7 @@ def shell(target: Target = "", simulated: Simulated = False, data: Data = None, 
 
     wanted = "" if simulated else target
     say(f"Opening {wanted or 'the simulated beamline'} ...")
-    with open_session(wanted, data) as session:
+    with open_session(wanted, data, part) as session:
         interact(session, log=log)
         say("Leaving: axes stop, files are closed ...")
 
@@ -46,6 +51,7 @@ def run(
     ] = None,
     simulated: Simulated = False,
     data: Data = None,
+    part: Part = "",
 ) -> None:
     """Run a script with the names of a session: its devices, and the commands of the shell.
 
@@ -54,5 +60,5 @@ def run(
     from firstlight.shell import open_session, readable, run_script
 
     readable(script)
-    with open_session("" if simulated else target, data) as session:
+    with open_session("" if simulated else target, data, part) as session:
         run_script(session, script, arguments or ())

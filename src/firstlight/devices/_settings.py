@@ -214,7 +214,13 @@ class AxisSettings:
 
     @limits.setter
     def limits(self, limits: tuple[float | str, float | str]) -> None:
-        a, b = (self.to_dial(self.number(limit)) for limit in limits)
+        try:
+            low, high = limits
+        except (TypeError, ValueError):
+            raise InvalidInput(
+                f"{self.name}: {limits!r} are no limits.", hint="Give the low and the high one, for instance (-10, 10)."
+            ) from None
+        a, b = (self.to_dial(self.number(limit)) for limit in (low, high))
         self._set_dial_limits(min(a, b), max(a, b))
         self._set("limits")
 

@@ -93,15 +93,13 @@ class Desk:
         :raises NotFound: when there is none.
         """
         last = self.session.last
-        if last is None:
-            raise NotFound("There is no scan yet.", hint="Scan first, for instance: dscan sx -1 1 20 0.1.")
-        if last.name not in ("ct", "sct"):
+        if last is not None and last.info.npoints != 1:
             return last
-        for run in reversed(list(getattr(self.session, "runs", ()))):
-            if run.name not in ("ct", "sct"):
-                found: Run = run
-                return found
-        return last
+        for run in reversed(list(self.session.runs)):
+            if run.info.npoints != 1:
+                return run
+        axis = next(iter(self.session.axes), "x")
+        raise NotFound("There is no scan yet.", hint=f"Scan first, for instance: dscan {axis} -1 1 20 0.1.")
 
     # -- the log
 

@@ -42,7 +42,8 @@ def explain(error: BaseException, names: Mapping[str, Any]) -> Explained:
     :param names: what the user may have meant: the namespace.
     """
     if isinstance(error, FirstlightError):
-        return Explained(one_line(error.message), one_line(error.hint))
+        # A configuration tells all that is wrong with it, a line each.
+        return Explained(error.message, error.hint)
     if isinstance(error, KeyboardInterrupt):
         return Explained("Interrupted.")
     if isinstance(error, SyntaxError):
@@ -67,6 +68,11 @@ def explain(error: BaseException, names: Mapping[str, Any]) -> Explained:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         return Explained(f"{where}: {first['msg']}, not {first['input']!r}.", "Give another value.")
+    if isinstance(error, TypeError) and re.match(r"(?:[\w.<>]+\.)?\w+\(\) (?:takes|missing|got)", text):
+        # Arguments that a method does not take, wherever the call came through.
+        return Explained(
+            f"{text.partition('(')[0].rpartition('.')[2]}({text.partition('(')[2]}.", "See help(...) of it."
+        )
     if ours(error):
         return Explained(
             f"Something went wrong inside Firstlight: {kind}: {text}.", "Type last_error for where, and report it."

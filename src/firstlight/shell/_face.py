@@ -93,6 +93,10 @@ class SessionFace(Protocol):
         """Proposal, sample and dataset."""
 
     @property
+    def runs(self) -> Sequence[Run]:
+        """The last runs, oldest first."""
+
+    @property
     def last(self) -> Run | None:
         """The last run, however it ended."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
@@ -105,8 +105,7 @@ def lsconfig(desk: Desk, pattern: str = "*") -> None:
         )
     rows = []
     for name, entry in _matching(config.devices, pattern, "devices").items():
-        file, line = entry.where if isinstance(entry.where, tuple) else (entry.where, "")
-        rows.append((name, entry.kind, f"{file}:{line}".rstrip(":")))
+        rows.append((name, entry.kind, str(entry.where)))
     _print(desk, ("device", "kind", "where"), rows, "The configuration defines no device.")
 
 
@@ -198,7 +197,11 @@ def wid(desk: Desk) -> None:
 
 def _is_undulator(desk: Desk, name: str, axis: Any) -> bool:
     config = getattr(desk.session, "config", None)
-    entry = config.devices.get(name) if config is not None else None
+    entries = config.devices if config is not None else {}
+    followers = [entry.settings.get("undulator") for entry in entries.values()]
+    if any(isinstance(follower, Mapping) and follower.get("axis") == name for follower in followers):
+        return True
+    entry = entries.get(name)
     words = [
         name,
         str(getattr(entry, "kind", "")),

@@ -120,19 +120,35 @@ def drawn(curve: Curve, width: int, height: int = HEIGHT, *, marks: Sequence[flo
     x, y = (np.where(np.abs(v[good]) < _NOTHING, 0.0, v[good]) for v in (curve.x, curve.y))
     if not len(x):
         raise InvalidInput(f"{curve.y_label} has no points to plot.")
+    factor = _power(x)
+    scaled_marks = [mark / factor for mark in marks]
+    (x, x_label), (y, y_label) = _scaled(x, curve.x_label), _scaled(y, curve.y_label)
     step = -(-len(x) // MOST)
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plot_size(max(30, width - 1), height)
     plotext.title(_cut(curve.title, width - 12))
-    plotext.xlabel(curve.x_label)
-    plotext.ylabel(curve.y_label)
+    plotext.xlabel(x_label)
+    plotext.ylabel(y_label)
     plotext.plot(x[::step].tolist(), y[::step].tolist(), marker="braille")
-    for mark in marks:
+    for mark in scaled_marks:
         if x.min() <= mark <= x.max():
             plotext.vertical_line(mark)
     text: str = plotext.build() if colour else plotext.uncolorize(plotext.build())
     return "\n".join(line.rstrip() for line in text.rstrip().splitlines())
+
+
+def _scaled(values: Numbers, label: str) -> tuple[Numbers, str]:
+    """Numbers that are short to write, and the power of ten in the label."""
+    factor = _power(values)
+    return (values, label) if factor == 1.0 else (values / factor, f"{label} × {factor:.0e}")
+
+
+def _power(values: Numbers) -> float:
+    largest = float(np.max(np.abs(values)))
+    if largest == 0 or 1e-3 <= largest < 1e7:
+        return 1.0
+    return float(10.0 ** (3 * math.floor(math.log10(largest) / 3)))
 
 
 def _shaded(curve: Curve, width: int) -> str:

@@ -171,13 +171,12 @@ def last(desk: Desk, number: int = 1) -> Run:
     run = desk.session.last if number == 1 else None
     if run is not None:
         return run
-    runs = list(getattr(desk.session, "runs", ()))
+    runs = list(desk.session.runs)
     if not runs:
         raise NotFound("There is no run yet.", hint="Scan first, for instance: loopscan 10 0.1.")
     if number > len(runs):
         raise NotFound(f"Only {len(runs)} runs are remembered.", hint="Older ones are in their files: firstlight.open.")
-    earlier: Run = runs[-number]
-    return earlier
+    return runs[-number]
 
 
 def after(desk: Desk, run: Run) -> None:

@@ -19,7 +19,7 @@ def lslock(desk: Desk) -> None:
     """
     session: Any = desk.session
     locks = list(session.locks)
-    desk.say("\n".join(map(str, locks)) if locks else "Nothing is locked.")
+    desk.say("\n".join(f"{held.device}: {held.owner}" for held in locks) or "Nothing is locked.")
 
 
 def lock(desk: Desk, *devices: Word) -> None:

@@ -5,26 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from firstlight.model import NotFound
+from firstlight.model import InvalidInput, NotFound
 
 SUFFIXES = (".yml", ".yaml")
 
 
-def open_session(target: str = "", data: Path | None = None) -> Any:
+def open_session(target: str = "", data: Path | None = None, part: str = "") -> Any:
     """The session that a word of the command line means.
 
     :param target: a configuration file or folder, the name of a session that runs, or nothing for the simulation.
     :param data: where the simulation's files go.
+    :param part: a sub-session of the configuration.
     :raises FirstlightError: when it can not be opened.
     """
     from importlib import import_module
 
     room: Any = import_module("firstlight.session")
+    if part and not Path(target).expanduser().exists():
+        raise InvalidInput(f"--session {part} is a part of a configuration.", hint="Name the configuration too.")
     if not target:
         return room.simulated(data or Path("firstlight-data"))
     path = Path(target).expanduser()
     if path.exists():
-        return room.load(path)
+        return room.load(path, session=part)
     if path.suffix in SUFFIXES or "/" in target:
         raise NotFound(f"There is no configuration {target}.", hint="Check the path; firstlight config new makes one.")
     return room.connect(target)
