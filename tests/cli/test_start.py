@@ -22,7 +22,6 @@ SLOW = {
     "PIL",
     "xarray",
     "IPython",
-    "rich",
 }
 EXTRAS = {"fabio", "xarray", "dask", "astra"}
 SLOW_ROOMS = {"numba", "scipy", "h5py", "pint", "scanspec", "finufft", "algotom", "PIL", *EXTRAS}
