@@ -32,7 +32,7 @@ def test_the_demo_acquires_saves_reads_back_and_reconstructs(tmp_path: Path, buf
     assert found is not None, done.stdout
     assert float(found[1]) == pytest.approx(float(found[2]), abs=0.3)
     made = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-    assert {"tooth_overview.h5", "tooth_overview_scan0002.nx", "tooth_overview_scan0002.png"} <= made
+    assert {"tooth_overview.h5", "tooth_overview_scan0001.nx", "tooth_overview_scan0001.png"} <= made
     assert not [name for name in made if name.startswith(".") or name.endswith((".part", ".journal"))]
 
 

@@ -1,5 +1,6 @@
 """Composition: devices, engine, saver and current dataset become a session; the simulated beamline and its demo."""
 
+from firstlight.session._alignment import Aligned, align_rotation
 from firstlight.session._demo import demo
 from firstlight.session._failed import Failed
 from firstlight.session._load import load
@@ -8,4 +9,15 @@ from firstlight.session._scripts import ScriptError
 from firstlight.session._session import Session
 from firstlight.session._simulated import Layout, simulated
 
-__all__ = ["Failed", "Layout", "ScriptError", "Session", "demo", "load", "reconstruct", "simulated"]
+__all__ = [
+    "Aligned",
+    "Failed",
+    "Layout",
+    "ScriptError",
+    "Session",
+    "align_rotation",
+    "demo",
+    "load",
+    "reconstruct",
+    "simulated",
+]

@@ -16,13 +16,14 @@ import firstlight
 from firstlight.data import Run
 from firstlight.model import DataError, InvalidInput, NotFound
 from firstlight.scanning import Progress
+from firstlight.session._alignment import align_rotation
 from firstlight.session._reconstruct import reconstruct
 from firstlight.session._session import Session
 from firstlight.session._simulated import Layout, simulated
 from firstlight.session._story import Advance, Story
 from firstlight.session._thumbnail import show
 
-PROPOSAL, SAMPLE, DATASET = "demo", "tooth", "overview"
+PROPOSAL, SAMPLE, ALIGNMENT, DATASET = "demo", "tooth", "alignment", "overview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,10 @@ class Plan:
 
 
 FULL = Plan(Layout(), projections=720, time=0.015, darks=20, flats=(20, 20))
-FAST = Plan(Layout(shape=(32, 160), axis_offset=-5.6), projections=240, time=0.008, darks=8, flats=(8, 8))
+# So few rows show no lean.
+FAST = Plan(
+    Layout(shape=(32, 160), axis_offset=-5.6, axis_roll=0.0), projections=240, time=0.008, darks=8, flats=(8, 8)
+)
 
 
 def demo(
@@ -83,10 +87,13 @@ def demo(
             story.say(line)
         session.newproposal(PROPOSAL)
         session.newsample(SAMPLE, "simulated tooth" if replay is None else f"recorded in {replay.name}")
-        session.newdataset(DATASET)
         if replay is None:
+            session.newdataset(ALIGNMENT)
             story.chapter("A first scan finds the sample")
+            _find_sample(story, session, plan)
+            story.chapter("The rotation axis is put upright, in the middle of the camera")
             _align(story, session, plan)
+        session.newdataset(DATASET)
         story.chapter("Darks, flats and projections in one continuous turn")
         run = _acquire(story, session, plan)
         story.chapter("Another process saved them; read them back")
@@ -138,12 +145,12 @@ def _introduction(session: Session, replay: Path | None) -> Sequence[str]:
     what = f"shows {escape(replay.name)}" if replay is not None else "sees a simulated sample"
     names = ", ".join(f"{p.name} (process {p.pid})" for p in session.supervisor.children)
     return [
-        f"Camera cam, {height} × {width} pixels, {what}; axes rot, sx, sz; shutter fshut; counters diode, ring",
+        f"Camera cam, {height} × {width} pixels, {what}; axes rot, tilt, sx, sz; shutter fshut; counters diode, ring",
         f"Beside this one: {names}",
     ]
 
 
-def _align(story: Story, session: Session, plan: Plan) -> None:
+def _find_sample(story: Story, session: Session, plan: Plan) -> None:
     """The stage stands beside the beam at first; the diode sees the light that the sample scatters."""
     width = plan.layout.shape[1] * plan.layout.pixel_size
     with story.progress("dscan sx: the light that the sample scatters") as advance, following(session, advance):
@@ -154,6 +161,13 @@ def _align(story: Story, session: Session, plan: Plan) -> None:
     story.say(
         f"The sample was at sx = {before:.3f} mm; the peak of {escape(run.title)} is at {center}, so sx went there"
     )
+
+
+def _align(story: Story, session: Session, plan: Plan) -> None:
+    width = plan.layout.shape[1] * plan.layout.pixel_size
+    roll = "tilt" if plan.layout.axis_roll else ""
+    align_rotation(session, "rot", "cam", "sx", plan.out * width, roll=roll, count_time=plan.time, tell=story.say)
+    story.say(f"sx went to {session['sx'].position:.4f} mm and tilt to {session['tilt'].position:.3f} deg")
 
 
 def _acquire(story: Story, session: Session, plan: Plan) -> Run:

@@ -23,6 +23,8 @@ class Layout:
     pixel_size: float = 0.01
     maximum_rate: float = 100.0
     axis_offset: float = 7.3
+    axis_roll: float = 0.6
+    """Tilt of the rotation axis in the plane of the detector where ``tilt`` stands at 0, degrees; to be found, too."""
     angles: tuple[float, float] | None = None
     """Of the first and the last recorded projection (degrees), where the recording does not tell."""
 
@@ -43,6 +45,10 @@ def devices(layout: Layout, seed: int, replay: Path | None = None) -> list[dict[
             "limits": [-3.0 * width, 3.0 * width], "position": 0.0 if replay is not None else round(-0.28 * width, 4),
         },
         {"name": "sz", "kind": "sim.axis", "unit": "mm", "velocity": 2.0, "acceleration": 8.0, "limits": [-5.0, 5.0]},
+        {
+            "name": "tilt", "kind": "sim.axis", "unit": "deg", "velocity": 2.0, "acceleration": 20.0,
+            "limits": [-5.0, 5.0],
+        },
     ]  # fmt: skip
     counters: list[dict[str, Any]] = [
         {"name": "ring", "kind": "sim.ring"},
@@ -59,6 +65,8 @@ def devices(layout: Layout, seed: int, replay: Path | None = None) -> list[dict[
             "shape": list(layout.shape),
             "pixel_size": layout.pixel_size,
             "axis_offset": layout.axis_offset,
+            "axis_roll": layout.axis_roll,
+            "roll": "tilt",
             "maximum_rate": layout.maximum_rate,
             "seed": seed,
         }
@@ -80,7 +88,7 @@ def simulated(
     compression: str = "none",
     state: Path | None = None,
 ) -> Session:
-    """A session on a simulated beamline: rotation ``rot``, sample stage ``sx`` and ``sz``, fast shutter ``fshut``,
+    """A session on a simulated beamline: rotation ``rot`` on ``tilt``, sample stage ``sx``, ``sz``, shutter ``fshut``,
     counters ``ring`` and ``diode``, camera ``cam``; the same scans, files and tools as on a real one.
 
     :param data: folder under which everything is saved.
