@@ -52,6 +52,7 @@ def load(
         scripts=parts.scripts,
         compression=beamline.storage.compression,
         merge=beamline.storage.merge,
+        icat=beamline.icat,
         buffer=buffer,
         state=state,
         strict=False,

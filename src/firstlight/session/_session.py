@@ -39,12 +39,13 @@ from firstlight.session._handles import Handles
 from firstlight.session._inventory import Entry, Inventory, cameras_of
 from firstlight.session._keeper import Keeper
 from firstlight.session._processes import SAVER, Processes
+from firstlight.session._register import Register
 from firstlight.session._setups import Setups, Values
 from firstlight.session._watch import SaverWatch
 from firstlight.storage import DataPolicy, DatasetFolder, Logbook, Roots, SettingsStore, compact
 
 if TYPE_CHECKING:
-    from firstlight.configuration import Beamline
+    from firstlight.configuration import Beamline, IcatSettings
     from firstlight.session._load import Parts
 
 _log = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class Session(Face):
     :param aliases: other names of devices.
     :param setups: named sets of parameters.
     :param scripts: files of Python for the users.
+    :param icat: of the records for ICAT; None writes none.
     :raises Conflict: when a session of this name runs.
     :raises InvalidInput: for wrong settings of a device; one that only fails to connect is a :class:`Failed`.
     """
@@ -96,6 +98,7 @@ class Session(Face):
         aliases: Mapping[str, str] | None = None,
         setups: Mapping[str, Values] | None = None,
         scripts: Sequence[Path] = (),
+        icat: IcatSettings | None = None,
         strict: bool = True,
     ) -> None:
         super().__init__()
@@ -115,7 +118,7 @@ class Session(Face):
         self._taking = threading.RLock()
         self._adopted: weakref.WeakSet[Any] = weakref.WeakSet()
         clock = clock or RealClock()
-        self.current = Current(DataPolicy(beamline or name, roots or Roots.under(self.data)), self._merge)
+        self.current = Current(DataPolicy(beamline or name, roots or Roots.under(self.data)), self._ended)
         with ExitStack() as stack:
             if roots is None:
                 self.data.mkdir(parents=True, exist_ok=True)
@@ -131,6 +134,8 @@ class Session(Face):
             self.saver = self._processes.saver
             self._inventory = Inventory(self.supervisor, self.buffer, board, clock, self._joined, strict=strict)
             self._watch = SaverWatch(self.saver, self.buffer.root / "runs")
+            self._register = Register(self.buffer, self.supervisor, state, icat)
+            stack.callback(self._register.close)
             self.engine = stack.enter_context(
                 Engine(
                     self.buffer, Devices(), clock, saving=self._saving, readers=(SAVER,), session=name,
@@ -138,7 +143,7 @@ class Session(Face):
                     ready=self._ready,
                 )
             )  # fmt: skip
-            self.engine.listeners += [self._watch.follow, self._remember]
+            self.engine.listeners += [self._watch.follow, self._remember, self._register.follow]
             self._handles = Handles(self.engine)
             self.groups = MeasurementGroups(lambda: self.engine.devices, self._keep_groups)
             self._inventory.build(entry if isinstance(entry, Entry) else Entry(entry) for entry in devices)
@@ -405,6 +410,10 @@ class Session(Face):
             raise Conflict("A scan runs; where data go cannot change now.", hint="Wait for its end, or abort it.")
         change()
         self._keeper.keep_current(self.current)
+
+    def _ended(self, dataset: DatasetFolder) -> None:
+        self._merge(dataset)
+        self._register.ended(dataset)
 
     def _merge(self, dataset: DatasetFolder) -> None:
         if not self._merges:
