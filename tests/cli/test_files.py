@@ -179,13 +179,15 @@ def test_recover_saves_the_acknowledged_items_of_a_killed_session(
         "log = run.create_log(ChannelSpec('diode', source='diode')); run.running(); log.append(np.arange(5.0))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    info = RunInfo(name="ct", title="ct 1", start_epoch=1.7e9, saving=dataset.saving())
+    info = RunInfo(name="ct", title="ct 1", start_epoch=1.7e9, npoints=9, saving=dataset.saving())
     command = [sys.executable, "-c", script, info.model_dump_json()]
     assert subprocess.run(command, env=environment, check=False).returncode == -9
     assert main("recover") == 0
     assert "saved: ct 1" in capsys.readouterr().out
     assert main("show", str(dataset.folder)) == 0
     assert "with LOST" in capsys.readouterr().out
+    assert main("ls", str(dataset.folder)) == 0
+    assert "5 of 9" in capsys.readouterr().out
     with h5py.File(dataset.scan_file(1)) as file:
         np.testing.assert_array_equal(file["1.1/measurement/diode"][()], np.arange(5.0))
 

@@ -157,6 +157,7 @@ def _scans(where: str, found: list[RunEntry], *, json: bool) -> None:
                     "state": r.state.name,
                     "reason": r.reason,
                     "npoints": r.npoints,
+                    "acquired": r.acquired,
                     "key": r.key,
                     "file": r.path,
                     "problem": r.problem,
@@ -170,13 +171,19 @@ def _scans(where: str, found: list[RunEntry], *, json: bool) -> None:
             "" if r.number is None else r.number,
             r.title,
             "" if r.start is None else moment(r.start),
-            "" if r.npoints is None else r.npoints,
+            _points(r),
             r.problem or (str(r.reason) if r.reason else f"({r.state.name.lower()})"),
         )
         for r in found
     ]
     table(("scan", "command", "started", "points", "ended with"), rows, right=("scan", "points"))
     say(f"{where}: {plural(len(rows), 'scan')}.")
+
+
+def _points(run: RunEntry) -> str:
+    if run.acquired is None or run.acquired == run.npoints:
+        return "" if run.npoints is None else str(run.npoints)
+    return str(run.acquired) if run.npoints is None else f"{run.acquired} of {run.npoints}"
 
 
 def _row(channel: Channel) -> tuple[object, ...]:

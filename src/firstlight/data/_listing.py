@@ -50,6 +50,8 @@ class RunEntry:
     """Whether it is in the buffer."""
     problem: str = ""
     """Why its file can not be read; empty when it can."""
+    acquired: int | None = None
+    """Points that its file holds, complete in all channels; None of a run in the buffer, or when unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,7 @@ def _stored(path: Path, entry: str) -> RunEntry:
     try:
         with open_scan(path, entry) as scan:
             info, end, state, key = scan.info, scan.end, scan.state, scan.key
+            counts = [channel.count for name, channel in scan.channels.items() if name not in info.online]
     except (DataError, NotFound) as error:
         return RunEntry(
             number, "", "", None, None, RunState.RUNNING, None, None, "", path, live=False, problem=error.message
@@ -222,6 +225,7 @@ def _stored(path: Path, entry: str) -> RunEntry:
         key=key,
         path=path,
         live=False,
+        acquired=min(counts, default=None),
     )
 
 
