@@ -77,7 +77,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         "shutter": "fast", "maximum_rate": 200.0,
     }  # fmt: skip
     with Supervisor("rig", temporary / "logs") as supervisor:
-        cam = Camera.spawn(supervisor, "cam", source, root, patience=1.0)
+        cam = Camera.spawn(supervisor, "cam", source, root, patience=1.0, timeout=30.0)
         devices = Devices.of([rot, shutter, diode, cam], default=["diode"], timeout=30.0)
         with Engine(buffer, devices, RealClock(), readers=()) as engine:
             yield Rig(buffer, engine, cam, rot, shutter)
@@ -158,7 +158,7 @@ def test_a_camera_that_stops_answering_ends_the_run_after_its_time(rig: Rig) -> 
             os.kill(stopped[0], signal.SIGSTOP)
 
     patient = rig.engine.devices
-    rig.engine.devices = replace(patient, timeouts={"cam": 2.0})
+    rig.engine.devices = replace(patient, timeouts={"cam": 6.0})
     rig.engine.listeners.append(freeze)
     try:
         with pytest.raises(DeviceTimeout, match=r"cam: gave [0-9]+ of 200 points and then nothing"):
