@@ -285,6 +285,7 @@ async def _together(motions: Iterable[Coroutine[Any, Any, None]]) -> None:
             task.cancel()
         if left:
             await asyncio.wait(left)
-    for task in tasks:
-        if not task.cancelled() and (error := task.exception()) is not None:
+    errors = [task.exception() for task in tasks if not task.cancelled()]  # all of them retrieved
+    for error in errors:
+        if error is not None:
             raise error
