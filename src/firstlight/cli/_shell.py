@@ -21,7 +21,7 @@ Data = Annotated[
     typer.Option(metavar="DIR", help="Where the files of the simulated beamline go; firstlight-data by default."),
 ]
 Part = Annotated[
-    str, typer.Option("--session", metavar="NAME", help="A sub-session of the configuration.", show_default=False)
+    str, typer.Option("--part", metavar="NAME", help="A sub-session of the configuration.", show_default=False)
 ]
 Log = Annotated[bool, typer.Option("--log/--no-log", help="Keep what is typed in the dataset's electronic log.")]
 
@@ -40,7 +40,8 @@ def shell(
     say(f"Opening {wanted or 'the simulated beamline'} ...")
     with open_session(wanted, data, part) as session:
         interact(session, log=log)
-        say("Leaving: axes stop, files are closed ...")
+        here = hasattr(session, "engine")
+        say("Leaving: axes stop, files are closed ..." if here else f"Leaving; {session.name} goes on.")
 
 
 def run(

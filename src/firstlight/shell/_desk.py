@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WIDE = 120
 """Columns of what is no terminal."""
-_KEPT = 200
+_KEPT = 10_000
 """Lines of output that are remembered for the log."""
 
 
@@ -83,7 +83,7 @@ class Desk:
     def remember(self, text: str) -> None:
         """Keep text that was printed in another way."""
         self.output += text.splitlines()
-        del self.output[: -2 * _KEPT]
+        del self.output[:-_KEPT]
 
     # -- runs
 
@@ -115,7 +115,7 @@ class Desk:
         """
         if not self.typed:
             return
-        lines = self.output[-_KEPT:]
+        lines = _middle_out(self.output)
         if result is not None:
             lines = [*lines, _short(result)]
         if error:
@@ -148,6 +148,14 @@ def _console() -> Console:
 
     # Into a pipe or a file lines go whole: cells cut at the width of no terminal help nobody.
     return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=WIDE)
+
+
+def _middle_out(lines: list[str]) -> list[str]:
+    """Long output without its middle: the points of a scan are in its file."""
+    first, last = 6, 14
+    if len(lines) <= first + last:
+        return list(lines)
+    return [*lines[:first], f"... {len(lines) - first - last} lines ...", *lines[-last:]]
 
 
 def _short(result: Any) -> str:

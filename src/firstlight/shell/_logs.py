@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from firstlight.model import InvalidInput, NotFound
 from firstlight.shell._desk import Desk
@@ -72,6 +73,10 @@ def debugon(desk: Desk, pattern: Word) -> None:
 
     :param pattern: names of devices, or of rooms such as ``scanning``; ``*`` stands for anything.
     """
+    if not hasattr(desk.session, "engine"):
+        raise InvalidInput(
+            f"{desk.session.name} runs in another process, and its devices log there.", hint="showlog session shows its warnings."
+        )
     names = _wanted(desk, pattern)
     for name in names:
         logging.getLogger(name).setLevel(logging.DEBUG)
@@ -155,7 +160,6 @@ def _short(name: str) -> str:
 
 
 def _files(desk: Desk) -> dict[str, Path]:
-    folder = getattr(desk.session, "logs", None)
-    if folder is None:
-        return {}
+    session: Any = desk.session
+    folder = session.logs if hasattr(session, "engine") else session.buffer.root / "logs" / session.name
     return {path.stem: path for path in sorted(Path(folder).glob("*.log"))}

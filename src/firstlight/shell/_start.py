@@ -22,7 +22,7 @@ def open_session(target: str = "", data: Path | None = None, part: str = "") -> 
 
     room: Any = import_module("firstlight.session")
     if part and not Path(target).expanduser().exists():
-        raise InvalidInput(f"--session {part} is a part of a configuration.", hint="Name the configuration too.")
+        raise InvalidInput(f"--part {part} is a part of a configuration.", hint="Name the configuration too.")
     if not target:
         return room.simulated(data or Path("firstlight-data"))
     path = Path(target).expanduser()
@@ -30,4 +30,4 @@ def open_session(target: str = "", data: Path | None = None, part: str = "") -> 
         return room.load(path, session=part)
     if path.suffix in SUFFIXES or "/" in target:
         raise NotFound(f"There is no configuration {target}.", hint="Check the path; firstlight config new makes one.")
-    return room.connect(target)
+    return room.connect(target, label="shell")
