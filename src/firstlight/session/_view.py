@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from typing import Any, TypeVar
 
 from firstlight.model import NotFound
@@ -52,6 +52,14 @@ class View(Mapping[str, _T]):
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._look()})
+
+    def items(self) -> ItemsView[str, _T]:
+        """Names and what they stand for; one look for all."""
+        return self._look().items()
+
+    def values(self) -> ValuesView[_T]:
+        """What there is; one look for all."""
+        return self._look().values()
 
     def __repr__(self) -> str:
         found: dict[str, Any] = dict(self._look())

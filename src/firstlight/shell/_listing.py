@@ -43,8 +43,8 @@ def lscnt(desk: Desk, pattern: str = "*") -> None:
     :param pattern: only names that match.
     """
     rows: list[Sequence[object]] = []
-    cameras = dict(desk.session.cameras)
-    for name, counter in _matching(dict(desk.session.counters) | cameras, pattern, "counters").items():
+    cameras = dict(desk.session.cameras.items())
+    for name, counter in _matching(dict(desk.session.counters.items()) | cameras, pattern, "counters").items():
         if name in cameras:
             seen = getattr(counter, "info", None)
             rows.append((name, name, _shape(getattr(seen, "shape", ())), getattr(seen, "unit", "")))
@@ -250,7 +250,7 @@ def _kind(desk: Desk, name: str, device: Any) -> str:
 def _matching(found: Any, pattern: Word, what: str) -> dict[str, Any]:
     word = name_of(pattern, "pattern")
     if word == "*":
-        return dict(found)
+        return dict(found.items())
     matching = {name: thing for name, thing in found.items() if fnmatchcase(name, word)}
     if not matching:
         raise NotFound(f"Nothing among the {what} matches {word}.", hint=nearest(word, found, what))

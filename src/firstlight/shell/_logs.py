@@ -75,7 +75,8 @@ def debugon(desk: Desk, pattern: Word) -> None:
     """
     if not hasattr(desk.session, "engine"):
         raise InvalidInput(
-            f"{desk.session.name} runs in another process, and its devices log there.", hint="showlog session shows its warnings."
+            f"{desk.session.name} runs in another process, and its devices log there.",
+            hint="showlog session shows its warnings.",
         )
     names = _wanted(desk, pattern)
     for name in names:

@@ -95,7 +95,7 @@ class Namespace:
             if hasattr(session, word):
                 wanted[word] = getattr(session, word)
         aliases = getattr(session, "aliases", {})
-        devices = dict(session.devices)
+        devices = dict(session.devices.items())
         named = {alias: devices[name] for alias, name in dict(aliases).items() if name in devices}
         groups = {name: session.groups[name] for name in session.groups}
         for name, thing in [*groups.items(), *devices.items(), *named.items()]:
