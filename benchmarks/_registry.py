@@ -60,6 +60,15 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "_tomography:real",
         {"tomography.tooth": Promise(least=0.99), "tomography.tooth.axis": Promise(least=295.0, most=296.1)},
     ),
+    Benchmark(
+        "_simulation:frames",
+        {
+            "simulation.powder": Promise(most=0.02),
+            "simulation.crystal": Promise(most=0.03),
+            "simulation.darkfield": Promise(most=0.03),
+        },
+    ),
+    Benchmark("_simulation:spectrum", {"simulation.spectrum": Promise(most=0.005)}),
     Benchmark("_start:importing", {"start.import": Promise(most=0.3)}),
     Benchmark("_start:command_line", {"start.cli": Promise(most=0.4)}),
 )

@@ -13,7 +13,7 @@ from firstlight.model import STATUS_GOOD, FakeClock, FrameStamp, InvalidInput, N
 
 CONFIG: dict[str, Any] = {
     "name": "eiger", "shape": [64, 72], "pixel_size": "1 mm", "distance": "15 cm", "shutter": "fast",
-    "flux": 1e9, "ring": {"lifetime": 1e12}, "seed": 4, "energy": "20 keV", "sample": {"technique": "powder"},
+    "flux": 1e9, "ring": {"lifetime": 1e12}, "seed": 4, "energy": "20 keV", "sample": {"material": "CeO2"},
 }  # fmt: skip
 
 

@@ -35,6 +35,24 @@ class TestSimulated(CounterConformance):
         return made
 
 
+class TestPointDetector(CounterConformance):
+    @pytest.fixture(params=["absorption", "reflectivity", "diffractometer"])
+    def counter(self, clock: Clock, request: pytest.FixtureRequest) -> CounterDriver:
+        config = {"kind": "sim.point_detector", "name": "counter", "sample": {"technique": request.param}}
+        device: Any = build(config, Surroundings(clock, MemoryBoard()))
+        made: CounterDriver = device
+        return made
+
+
+class TestSimulatedMca(SpectrumConformance):
+    @pytest.fixture(params=[1, 3])
+    def mca(self, clock: Clock, request: pytest.FixtureRequest) -> Mca:
+        config = {"kind": "sim.mca", "name": "mca", "elements": request.param, "energy": 17.0, "flux": 1e9}
+        made = build(config, Surroundings(clock, MemoryBoard()))
+        assert isinstance(made, Mca)
+        return made
+
+
 class TestFunction(CounterConformance):
     @pytest.fixture
     def counter(self) -> CounterDriver:

@@ -42,6 +42,20 @@ class TestAreaDetector(FrameSourceConformance):
         return build_source("sim.area_detector", config, Surroundings(clock, MemoryBoard()))
 
 
+class TestTurningCrystal(FrameSourceConformance):
+    @pytest.fixture
+    def new_source(self, clock: Clock) -> FrameSource:
+        config = {"name": "eiger", "shape": [8, 9], "sample": {"technique": "crystal", "material": "Si"}}
+        return build_source("sim.area_detector", config, Surroundings(clock, MemoryBoard()))
+
+
+class TestDarkField(FrameSourceConformance):
+    @pytest.fixture
+    def new_source(self, clock: Clock) -> FrameSource:
+        config = {"name": "cam", "shape": [8, 9], "sample": {"technique": "darkfield", "grains": 2}}
+        return build_source("sim.area_detector", config, Surroundings(clock, MemoryBoard()))
+
+
 @pytest.fixture
 def recorded(tmp_path: Path) -> Path:
     with h5py.File(tmp_path / "scan.h5", "w") as file:

@@ -104,7 +104,7 @@ class Derivation(Protocol):
     def compute(self, values: Mapping[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
         """Some consecutive points.
 
-        :param values: by the name of the input, (points, *item shape); numbers that are missing are NaN.
+        :param values: by the name of the input, one item a point; numbers that are missing are NaN.
         :return: one array a channel, with as many points.
         """
 

@@ -13,7 +13,7 @@ from firstlight.devices._schedule import Schedule
 from firstlight.devices._spectrum import Calibration
 from firstlight.devices.sim._parts import Illumination
 from firstlight.model import Clock, TriggerMode, TriggerPlan
-from firstlight.simulation import FluorescentPlate, PulseDetector, key, key_of, moment_key, poissons
+from firstlight.simulation import FluorescentPlate, PulseDetector, key, key_of, moment_key, poisson, poissons
 
 _KEPT = 8
 
@@ -139,10 +139,13 @@ class SimMca(Mca):
         for k, start in enumerate(starts.tolist()):
             recorded = self.pulses.record(self.arriving(start, start + seconds))
             mean = recorded.counts * seconds
+            lost = (recorded.arriving - recorded.recorded) * seconds
             for element in range(self.elements):
                 state = key(moment_key(self._state, start), element)
                 counts[k, element] = poissons(mean, state) if self._noise else np.rint(mean)
-            arriving[k] = recorded.arriving
+                missed = poisson(lost, key(state, 1)) if self._noise else lost
+                if seconds > 0.0:
+                    arriving[k, element] = (float(counts[k, element].sum()) + missed) / seconds
             if recorded.arriving > 0.0:
                 live[k] = seconds * recorded.recorded / recorded.arriving
         taken = counts.sum(axis=2) / seconds if seconds > 0.0 else np.zeros(shape)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from firstlight.devices._area import SourceConfiguration
 from firstlight.devices._configuration import Configuration, parse, unit
@@ -55,7 +55,7 @@ class CountingSettings(DetectorSettings):
 class PowderSample(Configuration):
     """A powder in a flat plate or a capillary: rings."""
 
-    technique: Literal["powder"]
+    technique: Literal["powder"] = "powder"
     material: str = "CeO2"
     """``CeO2``, ``LaB6``, ``Si`` or ``Al2O3``."""
     thickness: Millimetres = Field(default=0.5, gt=0)
@@ -146,7 +146,15 @@ class DarkFieldSample(Configuration):
         return DarkField(c.shape, DarkFieldSettings(**self.model_dump(exclude={"technique"}), seed=c.seed))
 
 
-AnySample = Annotated[PowderSample | CrystalSample | DarkFieldSample, Field(discriminator="technique")]
+def _powder_unless_told(value: Any) -> Any:
+    return {"technique": "powder", **value} if isinstance(value, Mapping) else value
+
+
+AnySample = Annotated[
+    PowderSample | CrystalSample | DarkFieldSample,
+    Field(discriminator="technique"),
+    BeforeValidator(_powder_unless_told),
+]
 
 
 class AreaDetectorConfiguration(IlluminatedConfiguration, SourceConfiguration):
@@ -172,7 +180,7 @@ class AreaDetectorConfiguration(IlluminatedConfiguration, SourceConfiguration):
     given."""
     tilt: tuple[Degrees, Degrees, Degrees] = (0.0, 0.0, 0.0)
     """rot1, rot2 and rot3 of pyFAI."""
-    sample: AnySample = PowderSample(technique="powder")
+    sample: AnySample = PowderSample()
     """What is in the beam: ``technique`` is powder, crystal or darkfield."""
     parts: int = Field(default=1, ge=1, le=1000)
     """Parts of an exposure during which something moves."""
