@@ -9,13 +9,13 @@ from firstlight.shell._completion import Spot, candidates
 from tests.shell.conftest import Prompt
 
 OFFERED = [
-    ("mv ", {"rot", "sx", "sz"}),
+    ("mv ", {"rot", "sx", "sz", "tilt"}),
     ("mv s", {"sx", "sz"}),
     ("mv(s", {"sx", "sz"}),
-    ("mv rot 10 ", {"sx", "sz"}),
+    ("mv rot 10 ", {"sx", "sz", "tilt"}),
     ("mv(rot, 10, s", {"sx", "sz"}),
-    ("wm ", {"rot", "sx", "sz"}),
-    ("ascan ", {"rot", "sx", "sz"}),
+    ("wm ", {"rot", "sx", "sz", "tilt"}),
+    ("ascan ", {"rot", "sx", "sz", "tilt"}),
     ("r = ascan s", {"sx", "sz"}),
     ("ascan rot 0 10 10 0.1 d", {"diode", "default"}),
     ("ascan rot 0 10 10 0.1 diode sa", {"save="}),

@@ -39,7 +39,7 @@ def test_a_move_may_go_on_while_the_prompt_returns(prompt: Prompt) -> None:
 
 def test_where_all_says_user_and_dial_of_each_axis(prompt: Prompt) -> None:
     lines = prompt("wa").splitlines()
-    assert lines[0].split() == ["rot[deg]", "sx[mm]", "sz[mm]"]
+    assert lines[0].split() == [f"{axis.name}[{axis.unit}]" for axis in prompt.session.axes.values()]
     assert [line.split()[0] for line in lines[1:]] == ["user", "dial"]
     assert prompt("wu s*").splitlines()[0].split() == ["sx[mm]", "sz[mm]"]
 
@@ -52,7 +52,7 @@ def test_where_motor_says_limits_and_offset(prompt: Prompt) -> None:
 
 
 def test_states_are_a_line_for_each_axis(prompt: Prompt) -> None:
-    assert [line.split()[0] for line in prompt("sta").splitlines()] == ["rot", "sx", "sz"]
+    assert [line.split()[0] for line in prompt("sta").splitlines()] == list(prompt.session.axes)
     assert "READY" in prompt("stm rot")
 
 
