@@ -10,18 +10,20 @@ if TYPE_CHECKING:
     from firstlight.data import open as open
     from firstlight.model import FirstlightError as FirstlightError
     from firstlight.session import Session as Session
+    from firstlight.session import connect as connect
     from firstlight.session import load as load
     from firstlight.session import simulated as simulated
 
 _HOMES = {
     "FirstlightError": "firstlight.model",
     "Session": "firstlight.session",
+    "connect": "firstlight.session",
     "load": "firstlight.session",
     "open": "firstlight.data",
     "simulated": "firstlight.session",
 }
 
-__all__ = ["FirstlightError", "Session", "__version__", "load", "open", "simulated"]
+__all__ = ["FirstlightError", "Session", "__version__", "connect", "load", "open", "simulated"]
 
 
 def __getattr__(name: str) -> Any:

@@ -24,6 +24,8 @@ def environment(buffer_root: Path, tmp_path: Path) -> dict[str, str]:
         "FIRSTLIGHT_BUFFER": str(buffer_root / "root"),
         "FIRSTLIGHT_SPILL": str(tmp_path / "spill"),
         "COLUMNS": "120",
+        # The sources under test, when they are not the installed ones.
+        **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
     }
 
 

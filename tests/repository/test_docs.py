@@ -15,6 +15,9 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 
 COMMANDS = (
+    "session start",
+    "session ls",
+    "session stop",
     "demo",
     "shell",
     "run",

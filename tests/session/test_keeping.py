@@ -251,3 +251,18 @@ def test_nothing_is_reloaded_while_something_runs(file: Path, buffer_root: Path)
         job.result(20)
     with Session("bare", [], data=file.parent, buffer=buffer_root) as bare, pytest.raises(Conflict, match="no config"):
         bare.reload()
+
+
+def test_a_proposal_outside_the_roots_is_refused_before_anything_is_measured(file: Path, buffer_root: Path) -> None:
+    disk = file.parent / "disk"
+    file.write_text(CONFIGURATION.replace("storage: {data: data}", f"storage: {{data: data, visitor: {disk}}}"))
+    with firstlight.load(file, buffer=buffer_root) as session:
+        before = repr(session.current)
+        with pytest.raises(NotFound, match=f"The proposal hc1 belongs in {disk}, which does not exist"):
+            session.newproposal("hc1")
+        assert repr(session.current) == before
+        disk.mkdir()
+        session.newproposal("hc1")
+        assert str(session.loopscan(1, 0).path).startswith(str(disk))
+        session.newproposal("test1")
+        assert session.current.experiment.root == file.parent / "data" / "fl02" / "tmp"

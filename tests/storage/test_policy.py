@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from firstlight.model import Conflict, InvalidInput
-from firstlight.storage import DataPolicy, DatasetFolder, Experiment, Roots, check_name, dataset_of
+from firstlight.model import Conflict, InvalidInput, NotFound
+from firstlight.storage import DataPolicy, DatasetFolder, Experiment, Roots, check_name, dataset_of, require_root
 
 ESRFPath = pytest.importorskip("esrf_pathlib").ESRFPath
 
@@ -181,3 +181,17 @@ def test_a_file_where_the_dataset_folder_should_be_is_a_clear_error(tmp_path: Pa
     dataset.folder.write_text("")
     with pytest.raises(Conflict, match="can not be created"):
         dataset.reserve()
+
+
+def test_a_proposal_whose_root_is_not_there_is_refused(tmp_path: Path) -> None:
+    roots = Roots(f"{tmp_path}/visitor", f"{tmp_path}/{{beamline}}/inhouse", f"{tmp_path}/{{beamline}}/tmp")
+    policy = DataPolicy("id19", roots)
+    experiment = policy.experiment("hc1", "20260101")
+    with pytest.raises(NotFound, match=rf"The proposal hc1 belongs in {tmp_path}/visitor, which does not exist"):
+        require_root(experiment)
+    require_root(experiment, tmp_path)
+    (tmp_path / "visitor").mkdir()
+    require_root(experiment)
+    (tmp_path / "visitor" / "hc1").write_text("a file in its place")
+    with pytest.raises(Conflict, match="where you may not write"):
+        require_root(experiment)

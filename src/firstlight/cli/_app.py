@@ -12,7 +12,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from firstlight.cli import _buffer, _config, _demo, _doctor, _files, _icat, _look, _shell
+from firstlight.cli import _buffer, _config, _demo, _doctor, _files, _icat, _look, _session, _shell
 from firstlight.cli._failure import report
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command("doctor")(_doctor.doctor)
 app.add_typer(_buffer.app, name="buffer")
 app.add_typer(_config.app, name="config")
 app.add_typer(_icat.app, name="icat")
+app.add_typer(_session.app, name="session")
 for _command in (_look.ls, _look.show, _files.export, _files.recover, _files.compact):
     app.command(_command.__name__)(_command)
 

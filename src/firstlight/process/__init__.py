@@ -11,6 +11,7 @@ from firstlight.process._context import ChildContext
 
 if TYPE_CHECKING:
     from firstlight.process._child import Change, Child, ChildState
+    from firstlight.process._detach import detach
     from firstlight.process._spec import ProcessSpec, Restart
     from firstlight.process._supervisor import Supervisor
 
@@ -18,12 +19,13 @@ _HOMES = {
     "Change": "_child",
     "Child": "_child",
     "ChildState": "_child",
+    "detach": "_detach",
     "ProcessSpec": "_spec",
     "Restart": "_spec",
     "Supervisor": "_supervisor",
 }
 
-__all__ = ["Change", "Child", "ChildContext", "ChildState", "ProcessSpec", "Restart", "Supervisor"]
+__all__ = ["Change", "Child", "ChildContext", "ChildState", "ProcessSpec", "Restart", "Supervisor", "detach"]
 
 
 def __getattr__(name: str) -> Any:

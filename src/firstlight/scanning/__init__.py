@@ -11,6 +11,7 @@ from firstlight.scanning._estimate import DryRun, Estimate
 from firstlight.scanning._gate import Gate, Motion, MotionKind, Rule
 from firstlight.scanning._groups import MeasurementGroup, MeasurementGroups
 from firstlight.scanning._guard import SessionLock, guard_process, guard_these, guarded
+from firstlight.scanning._interrupts import interruptible
 from firstlight.scanning._jobs import Job
 from firstlight.scanning._meshes import amesh, anmesh, dmesh, dnmesh
 from firstlight.scanning._presets import EndScan, Preset, RunView
@@ -68,6 +69,7 @@ __all__ = [
     "guard_process",
     "guard_these",
     "guarded",
+    "interruptible",
     "lookupscan",
     "loopscan",
     "nearest",

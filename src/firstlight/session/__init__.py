@@ -2,9 +2,13 @@
 
 from firstlight.session._alignment import Aligned, align_rotation
 from firstlight.session._demo import demo
+from firstlight.session._facts import SessionStatus
 from firstlight.session._failed import Failed
+from firstlight.session._headless import start, stop
 from firstlight.session._load import load
 from firstlight.session._reconstruct import reconstruct
+from firstlight.session._remote import RemoteSession, connect
+from firstlight.session._running import running, statuses
 from firstlight.session._scripts import ScriptError
 from firstlight.session._session import Session
 from firstlight.session._simulated import Layout, simulated
@@ -13,11 +17,18 @@ __all__ = [
     "Aligned",
     "Failed",
     "Layout",
+    "RemoteSession",
     "ScriptError",
     "Session",
+    "SessionStatus",
     "align_rotation",
+    "connect",
     "demo",
     "load",
     "reconstruct",
+    "running",
     "simulated",
+    "start",
+    "statuses",
+    "stop",
 ]

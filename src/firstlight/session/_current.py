@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from firstlight.model import InvalidInput, Saving
-from firstlight.storage import DataPolicy, DatasetFolder, Experiment
+from firstlight.storage import DataPolicy, DatasetFolder, Experiment, require_root
 
 
 class Current:
@@ -17,10 +18,17 @@ class Current:
 
     :param policy: of the beamline.
     :param ended: called with a dataset that was ended, when it holds runs.
+    :param own: folder below which roots of proposals may be made; None where the facility makes them.
     """
 
-    def __init__(self, policy: DataPolicy, ended: Callable[[DatasetFolder], None] = lambda dataset: None) -> None:
+    def __init__(
+        self,
+        policy: DataPolicy,
+        ended: Callable[[DatasetFolder], None] = lambda dataset: None,
+        own: Path | None = None,
+    ) -> None:
         self._policy = policy
+        self._own = own
         self._ended = ended
         self.experiment: Experiment = policy.experiment()
         self.sample = "sample"
@@ -33,8 +41,10 @@ class Current:
 
         :param name: the default proposal of the month when empty.
         :param date: first day of the session; today when None.
+        :raises NotFound, Conflict: when it cannot be where its name says that it is.
         """
         experiment = self._policy.experiment(name, date)
+        require_root(experiment, self._own)
         self.enddataset()
         self.experiment = experiment
         self.sample = "sample"
@@ -44,10 +54,10 @@ class Current:
         """End the dataset, and go back to the beamline's own proposal of this month."""
         self.newproposal()
 
-    def move_to(self, policy: DataPolicy) -> None:
+    def move_to(self, policy: DataPolicy, own: Path | None) -> None:
         """Save elsewhere from now on: the same proposal and sample, in a new dataset unless nothing changed."""
         experiment = policy.experiment(self.experiment.proposal, self.experiment.session)
-        self._policy = policy
+        self._policy, self._own = policy, own
         if experiment != self.experiment:
             self.enddataset()
             self.experiment = experiment
@@ -109,6 +119,7 @@ class Current:
 
     def saving(self, *, compression: str = "none") -> Saving:
         """Where the next run goes; takes its number."""
+        require_root(self.experiment, self._own)
         dataset = self.dataset
         saving = dataset.saving(after=self._newest.get(dataset, 0), compression=compression)
         self._newest = {dataset: saving.number}

@@ -54,13 +54,18 @@ class LateCamera:
         return not self._done.is_set()
 
     @property
+    def ready(self) -> bool:
+        """Whether it can be used now."""
+        return self._made is not None
+
+    @property
     def info(self) -> CameraInfo:
         """What it can do."""
         return self.camera.info
 
     def channels(self, plan: TriggerPlan | None = None) -> Sequence[ChannelSpec]:
-        """What it publishes; while its process starts, all that is known is its name."""
-        if self.starting:
+        """What it publishes; while its process is not there, all that is known is its name."""
+        if self._made is None:
             return (ChannelSpec(self.name, shape=(0, 0), source=self.name, kind=ChannelKind.RING),)
         return self.camera.channels(plan)
 

@@ -37,12 +37,12 @@ def load(
     """
     from firstlight.configuration import load as read
 
-    beamline = read(path, environ)
+    beamline = read(Path(path).expanduser().absolute(), environ)
     parts = parts_of(beamline, session)
     made = Session(
         name or session or beamline.name,
         parts.entries,
-        data=Path(beamline.roots.visitor).parent,
+        data=data_of(beamline),
         beamline=beamline.name,
         roots=beamline.roots,
         groups=parts.groups,
@@ -61,6 +61,12 @@ def load(
     return made
 
 
+def data_of(beamline: Beamline) -> Path:
+    """The folder of data that is not a root of the facility: the one of the configuration, or one beside it."""
+    base = beamline.path if beamline.path.is_dir() else beamline.path.parent
+    return (base / Path(beamline.storage.data or "firstlight-data").expanduser()).absolute()
+
+
 class Parts:
     """What one session takes from the configuration of a beamline.
 
@@ -76,7 +82,7 @@ class Parts:
         self.groups = {group: beamline.members(group) for group in groups}
         default = (sub.default or beamline.default) if sub is not None else beamline.default
         self.default = (default,) if default in self.groups else ()
-        self.aliases = {alias: name for alias, name in beamline.aliases.items() if name in names}
+        self.aliases = {alias: name for alias, name in beamline.aliases.items() if name.partition(".")[0] in names}
         self.setups = {
             setup: dict(values) for setup, values in beamline.setups.items() if set(values) - {"session"} <= names
         }

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from firstlight.buffer import Buffer
 from firstlight.data import Run
 from firstlight.data import open as open_run
+from firstlight.devices import Axis
 from firstlight.model import Clock, Conflict, FirstlightError, InvalidInput, NotFound, RealClock, Saving, Scan
 from firstlight.process import Supervisor
 from firstlight.scanning import (
@@ -33,16 +34,20 @@ from firstlight.scanning import (
     SessionLock,
 )
 from firstlight.session._board import devices_run
+from firstlight.session._control import Control
 from firstlight.session._current import Current, check_compression
 from firstlight.session._face import Face
 from firstlight.session._handles import Handles
 from firstlight.session._inventory import Entry, Inventory, cameras_of
 from firstlight.session._keeper import Keeper
+from firstlight.session._late import LateCamera
 from firstlight.session._processes import SAVER, Processes
 from firstlight.session._register import Register
+from firstlight.session._running import session_address
 from firstlight.session._setups import Setups, Values
 from firstlight.session._watch import SaverWatch
 from firstlight.storage import DataPolicy, DatasetFolder, Logbook, Roots, SettingsStore, compact
+from firstlight.wire import Server
 
 if TYPE_CHECKING:
     from firstlight.configuration import Beamline, IcatSettings
@@ -70,7 +75,8 @@ class Session(Face):
     :param compression: of frames: ``none`` or ``bitshuffle-lz4``.
     :param merge: whether the runs of a dataset are merged into one file when it ends.
     :param roots: where proposals of each sort live; all below ``data`` when None.
-    :param state: folder of the settings that outlive the session; the user's own when None.
+    :param state: folder of what outlives the session: settings, catalogue; the user's own when None.
+    :param settings: another folder for the settings alone.
     :param aliases: other names of devices.
     :param setups: named sets of parameters.
     :param scripts: files of Python for the users.
@@ -95,6 +101,7 @@ class Session(Face):
         clock: Clock | None = None,
         roots: Roots | None = None,
         state: Path | None = None,
+        settings: Path | None = None,
         aliases: Mapping[str, str] | None = None,
         setups: Mapping[str, Values] | None = None,
         scripts: Sequence[Path] = (),
@@ -110,6 +117,7 @@ class Session(Face):
         self.environ: Mapping[str, str] | None = None
         """Variables that its configuration takes; those of the process when None."""
         self._sub = ""
+        self._control: Control | None = None
         self._aliases = dict(aliases or {})
         self._setups: Mapping[str, Values] = dict(setups or {})
         self._files = tuple(scripts)
@@ -118,14 +126,16 @@ class Session(Face):
         self._taking = threading.RLock()
         self._adopted: weakref.WeakSet[Any] = weakref.WeakSet()
         clock = clock or RealClock()
-        self.current = Current(DataPolicy(beamline or name, roots or Roots.under(self.data)), self._ended)
+        roots = roots or Roots.under(self.data)
+        own = self.data if _within(roots, self.data) else None
+        self.current = Current(DataPolicy(beamline or name, roots), self._ended, own)
         with ExitStack() as stack:
-            if roots is None:
-                self.data.mkdir(parents=True, exist_ok=True)
+            if own is not None:
+                own.mkdir(parents=True, exist_ok=True)
             self.buffer = Buffer(buffer, keep=KEPT)
             lock = SessionLock(_lock_path(self.buffer.root, name))
             stack.callback(lock.goodbye)
-            self._keeper = Keeper(stack.enter_context(SettingsStore(beamline or name, state)), name)
+            self._keeper = Keeper(stack.enter_context(SettingsStore(beamline or name, settings or state)), name)
             self.buffer.recover()
             board = stack.enter_context(devices_run(self.buffer, name, clock))
             self.logs = logs or self.buffer.root / "logs" / name
@@ -153,6 +163,9 @@ class Session(Face):
                 self._keeper.restore_groups(self.groups)
             self._keeper.restore_current(self.current)
             self._keeper.undo_setups(self)
+            control = self._control = Control(self)
+            stack.callback(control.close)
+            self._server = stack.enter_context(Server(control, session_address(name, self.buffer.root)))
             self._stack = stack.pop_all()
 
     # -- running
@@ -169,7 +182,7 @@ class Session(Face):
     def saved(self, job: Job[Outcome]) -> Run:
         """The run of a job that was launched, once its file is closed; Ctrl-C stops it."""
         outcome = self.engine.finish(job)
-        unsaved = self._unsaved(outcome)
+        unsaved = self.unsaved(outcome)
         if outcome.error is not None:
             # What ended the run matters more than a file that is late.
             raise outcome.error
@@ -286,7 +299,8 @@ class Session(Face):
         self._take_devices()
         self._define_groups(parts.groups, parts.default)
         self.compression, self._merges = beamline.storage.compression, beamline.storage.merge
-        self.current.move_to(DataPolicy(beamline.name, beamline.roots))
+        own = self.data if _within(beamline.roots, self.data) else None
+        self.current.move_to(DataPolicy(beamline.name, beamline.roots), own)
         self.config = beamline
 
     @property
@@ -325,6 +339,26 @@ class Session(Face):
     def dataset(self) -> DatasetFolder:
         """The current dataset."""
         return self.current.dataset
+
+    # -- serving clients
+
+    @property
+    def kinds(self) -> Mapping[str, str]:
+        """Kind of each device by its name."""
+        return self._inventory.kinds
+
+    def keep_setup(self, before: Values) -> Callable[[], None]:
+        """Remember what to set back should this process die while a client has a setup; call the result at its end."""
+        return self._keeper.begin_setup(before)
+
+    def host(self, shutdown: Callable[[], None], log: Path) -> Path:
+        """For the process that the session lives in by itself: how clients end it, and where its log is.
+
+        :return: where it serves.
+        """
+        assert self._control is not None
+        self._control.shutdown_hook, self._control.log = shutdown, str(log)
+        return self._server.path
 
     # -- life
 
@@ -366,13 +400,22 @@ class Session(Face):
             devices = self._inventory.sorted()
             fresh = [axis for axis in devices.axes.values() if axis not in self._adopted]
             self._keeper.adopt(fresh)
+            for axis in fresh:
+                axis.changed.append(self._axis_changed)
             self._adopted.update(fresh)
-            others = [d for d in (*devices.counters.values(), *devices.cameras.values()) if d not in self._adopted]
+            cameras = [c.camera for c in devices.cameras.values() if isinstance(c, LateCamera) and c.ready]
+            others = [d for d in (*devices.counters.values(), *cameras) if d not in self._adopted]
             self._keeper.adopt_others(others)
             self._adopted.update(others)
             self.engine.devices = replace(devices, aliases=self._aliases)
             self._regroup()
             self._processes.guard(devices)
+        if self._control is not None:
+            self._control.devices_changed()
+
+    def _axis_changed(self, axis: Axis) -> None:
+        if self._control is not None:
+            self._control.positions.look(axis.name)
 
     def _remember(self, progress: Progress) -> None:
         if progress.key not in self._recent:
@@ -424,13 +467,18 @@ class Session(Face):
             # The dataset ends all the same: its runs are complete in files of their own.
             _log.warning("%s was not merged: %s Run 'firstlight compact' later.", dataset.file, error)
 
-    def _unsaved(self, outcome: Outcome) -> FirstlightError | None:
+    def unsaved(self, outcome: Outcome) -> FirstlightError | None:
         """Wait until a run and its parts are in their files, as long as there is somebody to write them."""
         for part in (*outcome.parts, outcome):
             with contextlib.suppress(NotFound), self.open(part) as run:
                 if (unsaved := self._watch.unsaved(run)) is not None:
                     return unsaved
         return None
+
+
+def _within(roots: Roots, folder: Path) -> bool:
+    """Whether some of the roots are below a folder, so that it is the session's to make."""
+    return any(Path(root).is_relative_to(folder) for root in (roots.visitor, roots.inhouse, roots.tmp))
 
 
 def _lock_path(root: Path, name: str) -> Path:

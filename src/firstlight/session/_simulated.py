@@ -105,5 +105,6 @@ def simulated(
         default=["diode", "ring"],
         buffer=buffer,
         compression=compression,
-        state=state or Path(data) / "settings",
+        state=state,
+        settings=state or Path(data) / "settings",
     )

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from firstlight.storage._logbook import Logbook, LogEntry
 from firstlight.storage._options import SaverOptions
-from firstlight.storage._policy import DataPolicy, DatasetFolder, Experiment, Roots, check_name, dataset_of
+from firstlight.storage._policy import (
+    DataPolicy,
+    DatasetFolder,
+    Experiment,
+    Roots,
+    check_name,
+    dataset_of,
+    require_root,
+)
 from firstlight.storage._report import SavingReport, read_report
 from firstlight.storage._settings import Section, SettingsStore
 from firstlight.storage._space import StorageError, free_space, require_space
@@ -103,6 +111,7 @@ __all__ = [
     "recover_files",
     "reference_spec",
     "references",
+    "require_root",
     "require_space",
     "rescue",
     "state_folder",

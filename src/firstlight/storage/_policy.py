@@ -16,12 +16,13 @@ What people call a sample is a "collection" on disk and in the data portal.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from firstlight.model import Conflict, InvalidInput, Saving
+from firstlight.model import Conflict, InvalidInput, NotFound, Saving
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_\-])?")
 _DATE = re.compile(r"\d{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
@@ -117,6 +118,30 @@ class DataPolicy:
             proposal=proposal,
             beamline=self.beamline,
             session=f"{date:%Y%m%d}",
+        )
+
+
+def require_root(experiment: Experiment, own: Path | None = None) -> None:
+    """Refuse a proposal that cannot be where its name says that it is.
+
+    :param own: folder below which everything may be made: that of a machine that is no beamline.
+    :raises NotFound: the root of its sort of proposals does not exist.
+    :raises Conflict: nothing may be written there.
+    """
+    root = experiment.root
+    if own is not None and root.is_relative_to(own):
+        return
+    proposal = root / experiment.proposal
+    if not root.is_dir():
+        raise NotFound(
+            f"The proposal {experiment.proposal} belongs in {root}, which does not exist.",
+            hint="Is that disk mounted? Or choose another proposal, or another root in the configuration (storage).",
+        )
+    place = proposal if proposal.exists() else root
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise Conflict(
+            f"The proposal {experiment.proposal} belongs in {root}, where you may not write.",
+            hint="Check the name of the proposal; its folder may have to be made by the facility first.",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from firstlight.wire._async_client import AsyncClient, AsyncEvents
+from firstlight.wire._caller import Caller, caller
 from firstlight.wire._client import Client, Events
 from firstlight.wire._failure import WireTimeout
 from firstlight.wire._protocol import Role
@@ -14,6 +15,7 @@ from firstlight.wire._values import pack, register, unpack
 __all__ = [
     "AsyncClient",
     "AsyncEvents",
+    "Caller",
     "Client",
     "Events",
     "Peer",
@@ -22,6 +24,7 @@ __all__ = [
     "Service",
     "WireTimeout",
     "address",
+    "caller",
     "method",
     "pack",
     "register",

@@ -8,12 +8,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from firstlight.model import FirstlightError, WireError
+from firstlight.wire._caller import Caller, answering
 from firstlight.wire._failure import failure
 from firstlight.wire._protocol import (
     FRAME_TIMEOUT,
@@ -33,6 +36,7 @@ from firstlight.wire._protocol import (
     from_client,
 )
 from firstlight.wire._service import Handler, find
+from firstlight.wire._socket import Peer
 from firstlight.wire._stream import read_frame
 from firstlight.wire._values import pack, unpack
 
@@ -85,11 +89,15 @@ class Connection:
         grant: Role,
         limits: Limits,
         threads: Executor,
+        peer: Peer,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._methods = methods
         self._role = grant
+        self._peer = peer
+        self.caller: Caller | None = None
+        """Who is at the other end, once it has introduced itself."""
         self._limits = limits
         self._threads = threads
         self._slots = asyncio.Semaphore(limits.threads)
@@ -171,6 +179,7 @@ class Connection:
             self._role = min(self._role, Role(hello.role))
         except ValueError as error:
             raise WireError(f"{hello.role} is not a role.") from error
+        self.caller = Caller(self._peer, self._role)
         self._writer.write(frame(Welcome(VERSION, self._role)))
         await self._writer.drain()
 
@@ -241,10 +250,13 @@ class Connection:
                 f"{request.method} needs the role {handler.role.name}; this connection has {self._role.name}."
             )
         arguments = handler.validate(unpack(request.arguments))
-        if handler.is_async:
-            return await handler.function(**arguments)
+        assert self.caller is not None
+        with answering(self.caller):
+            if handler.is_async:
+                return await handler.function(**arguments)
+            context = copy_context()
         await self._slots.acquire()
-        done = self._threads.submit(handler.function, **arguments)
+        done = self._threads.submit(context.run, partial(handler.function, **arguments))
         # A thread cannot be cancelled: its slot is free when it has returned, not when nobody waits any more.
         done.add_done_callback(lambda _: self._from_thread(self._slots.release))
         return await asyncio.wrap_future(done)

@@ -16,6 +16,7 @@ from typing import Self
 import msgspec
 
 from firstlight.model import WireError
+from firstlight.wire._caller import Caller
 from firstlight.wire._connection import FAREWELL, Connection, Limits
 from firstlight.wire._failure import failure
 from firstlight.wire._protocol import MAXIMUM, Event, Role, frame
@@ -148,7 +149,7 @@ class Server:
             return
         role = self._grant(who) if callable(self._grant) else self._grant
         assert self._threads is not None
-        connection = Connection(reader, writer, self._methods, role, self._limits, self._threads)
+        connection = Connection(reader, writer, self._methods, role, self._limits, self._threads, who)
         task = asyncio.current_task()
         assert task is not None
         with self._lock:
@@ -158,6 +159,23 @@ class Server:
         finally:
             with self._lock:
                 del self._connections[connection]
+            if connection.caller is not None:
+                self._say_goodbye(connection.caller)
+
+    def _say_goodbye(self, who: Caller) -> None:
+        """Tell the service that a client is gone; in a thread, since it may have to wait for something."""
+
+        def gone() -> None:
+            try:
+                self.service.left(who)
+            except Exception:
+                _logger.exception("The end of a client could not be dealt with.")
+
+        assert self._threads is not None
+        try:
+            self._threads.submit(gone)
+        except RuntimeError:
+            _logger.debug("The server ends with its clients.")
 
     async def _dismiss(self) -> None:
         connections = list(self._connections.items())

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, InstanceOf, TypeAdapter, ValidationE
 from pydantic.errors import PydanticSchemaGenerationError
 
 from firstlight.model import InvalidInput, NotFound, WireError
+from firstlight.wire._caller import Caller
 from firstlight.wire._protocol import Role
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -42,6 +43,9 @@ class Service:
         """Tell all clients that follow the topic; from any thread, never blocks; without clients nothing happens."""
         for sink in self._sinks:
             sink(topic, payload)
+
+    def left(self, who: Caller) -> None:
+        """A client is gone, however it went; for services that keep something for each."""
 
     def attach(self, sink: Callable[[str, object], None]) -> None:
         """For the server: receive what is emitted."""
