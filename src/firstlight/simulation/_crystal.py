@@ -47,9 +47,9 @@ class Monochromator:
 
     The Bragg axis sets the energies E_m = m h c / (2 d sin θ), m running over the reflection and its multiples. Each
     passes a width ε_m E_m of the source's spectrum, times the rocking curve of the two crystals against each other, the
-    correlation of two Darwin curves R(y) = 1 for -1 < y < 1, (abs y - √(y² - 1))² outside (J. Als-Nielsen, D. McMorrow,
-    "Elements of Modern X-ray Physics", 2nd ed., 6.4; no absorption). The curves of multiples are narrower, so a small
-    tilt takes them away first. A tilt δ turns the beam by 2δ.
+    correlation of two Darwin curves R(y) = 1 up to y = 1, (y - √(y² - 1))² beyond, even in y (J. Als-Nielsen,
+    D. McMorrow, "Elements of Modern X-ray Physics", 2nd ed., 6.4; no absorption). The curves of multiples are narrower,
+    so a small tilt takes them away first. A tilt δ turns the beam by 2δ.
 
     :param crystal: of :data:`CRYSTALS`.
     :param distance: from the source, m.

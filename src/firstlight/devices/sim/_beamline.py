@@ -72,7 +72,8 @@ class Beam:
         self._read: tuple[BeamlineConfiguration, Optics, Machine] | None = None
         self._versions = (0, 0)
         self._scales: dict[str, float] = {}
-        self._last: tuple[bytes, BeamState] | None = None
+        self._last: dict[str | float, tuple[Array, BeamState]] = {}
+        self._paths: dict[str | float, tuple[list[str], list[str]]] = {}
 
     @property
     def configuration(self) -> BeamlineConfiguration:
@@ -168,20 +169,9 @@ class Beam:
         _, optics, machine = self._resolved()
         since = float(moments.min())
         motions = self._motions(where, since) if motions is None else motions
-        # The orbit moves in steps of a second: nothing then changes while all axes are at rest.
-        seconds = np.floor(moments)
-        orbit = machine.orbit(seconds)
-        columns = [positions(rows, moments) * self._scale(axis) for axis, rows in motions.items()]
-        state = np.stack([*columns, *orbit], axis=1)
-        key = repr((where, list(motions))).encode()
-        if np.all(state == state[0]):
-            unique, inverse = state[:1], np.zeros(len(state), dtype=np.intp)
-        else:
-            unique, inverse = np.unique(state, axis=0, return_inverse=True)
-            inverse = inverse.reshape(-1)
-        key += unique.tobytes()
-        known = self._last
-        if known is not None and known[0] == key:
+        unique, inverse = self._states(moments, motions, machine)
+        known = self._last.get(where)
+        if known is not None and np.array_equal(known[0], unique):
             beam = known[1]
         else:
             at: dict[str, dict[str, Array]] = {}
@@ -189,12 +179,30 @@ class Beam:
             for element, moved in self.configuration.moved().items():
                 at[element] = {word: by_axis[axis] for word, axis in moved.items() if axis in by_axis}
             beam = optics.beam(np.zeros(len(unique)), at, where, orbit=unique[:, len(motions) :].T)
-            self._last = (key, beam)
+            self._last[where] = (unique, beam)
         light = currents
         if machine.dip:
             past = past or self.history(since)
             light = currents * machine.disturbance(past.since_injection(moments))
         return beam.take(inverse, moments).scaled(light[:, None])
+
+    def _states(
+        self, moments: Array, motions: Mapping[str, Segments], machine: Machine
+    ) -> tuple[Array, NDArray[np.intp]]:
+        """The different states of axes and orbit, (k, axes + 4), and which of them holds at each moment."""
+        # The orbit moves in steps of a second: nothing then changes while all axes are at rest.
+        seconds = np.floor(moments)
+        scales = [self._scale(axis) for axis in motions]
+        if (seconds == seconds[0]).all() and all(len(rows) == 1 and rows[0, 1] == 0.0 for rows in motions.values()):
+            still = [rows[0, 2] * scale for rows, scale in zip(motions.values(), scales, strict=True)]
+            state = np.array([[*still, *machine.orbit(seconds[:1])[:, 0].tolist()]])
+            return state, np.zeros(len(moments), dtype=np.intp)
+        columns = [positions(rows, moments) * scale for rows, scale in zip(motions.values(), scales, strict=True)]
+        state = np.stack([*columns, *machine.orbit(seconds)], axis=1)
+        if np.all(state == state[0]):
+            return state[:1], np.zeros(len(state), dtype=np.intp)
+        unique, inverse = np.unique(state, axis=0, return_inverse=True)
+        return unique, inverse.reshape(-1)
 
     def _resolved(self) -> tuple[BeamlineConfiguration, Optics, Machine]:
         with self._lock:
@@ -210,15 +218,24 @@ class Beam:
                 self._read = configuration, configuration.optics(), machine
                 self._versions = (versions[0], version)
                 self._scales.clear()
-                self._last = None
+                self._last.clear()
+                self._paths.clear()
             return self._read
 
+    def _path(self, where: str | float) -> tuple[list[str], list[str]]:
+        """The axes and the shutters that the beam passes on its way to a place."""
+        configuration, optics, _ = self._resolved()
+        path = self._paths.get(where)
+        if path is None:
+            passed = [element.name for element in optics.before(where)]
+            moved, shutters = configuration.moved(), configuration.shutters()
+            names = {axis for name in (optics.source.name, *passed) for axis in moved.get(name, {}).values()}
+            path = self._paths[where] = (sorted(names), [shutters[name] for name in passed if name in shutters])
+        return path
+
     def _motions(self, where: str | float, since: float) -> dict[str, Segments]:
-        passed = {element.name for element in self.optics.before(where)} | {self.optics.source.name}
-        moved = self.configuration.moved()
-        axes = sorted({axis for name in moved if name in passed for axis in moved[name].values()})
         found = {}
-        for axis in axes:
+        for axis in self._path(where)[0]:
             try:
                 found[axis] = self.board.motion(axis, since)
             except NotFound as error:
@@ -226,8 +243,7 @@ class Beam:
         return found
 
     def _shutters(self, where: str | float) -> list[str]:
-        shutters = self.configuration.shutters()
-        return [shutters[element.name] for element in self.optics.before(where) if element.name in shutters]
+        return self._path(where)[1]
 
     def _scale(self, axis: str) -> float:
         """From the unit of an axis to that of what it moves."""
