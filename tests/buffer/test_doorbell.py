@@ -140,8 +140,13 @@ def test_a_signal_interrupts_a_wait(bell: Doorbell, wait_for: Callable[..., None
         wait_for(lambda: bell.flag[0] == 1)
         os.kill(os.getpid(), signal.SIGINT)
 
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        bell.wait(lambda: False, 30.0)
-    thread.join()
+    # Tests that a shell starts in the background are told to ignore the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            bell.wait(lambda: False, 30.0)
+        thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
