@@ -1,4 +1,4 @@
-"""What every frame source must do in the modes that it declares; a source joins by a factory."""
+"""Frame sources triggered by position and from other threads; what all must do is in ``firstlight.testing``."""
 
 from __future__ import annotations
 
@@ -87,45 +87,6 @@ def take(source: FrameSource, count: int, timeout: float = 10.0) -> tuple[list[F
     return stamps, frames
 
 
-def test_it_says_what_it_can_do(source: FrameSource) -> None:
-    info = source.info
-    assert len(info.shape) == 2
-    assert np.dtype(info.dtype).itemsize
-    assert info.modes
-    assert info.dead_time >= 0
-    assert info.maximum_rate > 0
-    assert info.period(1.0) >= 1.0
-
-
-def test_in_time_each_frame_is_stamped_with_its_own_exposure(source: FrameSource, clock: FakeClock) -> None:
-    plan = time_plan(source)
-    source.prepare(plan)
-    start = clock.now() + 1.0
-    source.start(start)
-    stamps, _ = take(source, 5)
-    for k, stamp in enumerate(stamps):
-        assert stamp.start == pytest.approx(start + k * plan.period, abs=1e-9)
-        assert stamp.stop - stamp.start == pytest.approx(plan.exposure)
-        assert stamp.status == STATUS_GOOD
-    assert clock.now() >= stamps[-1].stop
-    source.stop()
-
-
-def test_a_frame_that_is_not_over_within_the_timeout_may_be_asked_for_again(
-    source: FrameSource, clock: FakeClock
-) -> None:
-    source.prepare(time_plan(source))
-    start = clock.now() + 1.0
-    source.start(start)
-    frame = empty(source)
-    began = clock.now()
-    assert source.acquire(0, frame, 0.25) is None
-    assert clock.now() == pytest.approx(began + 0.25)
-    stamp = source.acquire(0, frame, 5.0)
-    assert stamp is not None
-    assert stamp.start == pytest.approx(start)
-
-
 def test_asking_late_changes_neither_frames_nor_stamps(
     factory: Factory, clock: FakeClock, board: MemoryBoard, axis: SimAxis
 ) -> None:
@@ -147,31 +108,6 @@ def test_asking_late_changes_neither_frames_nor_stamps(
     first = take(prompt, 5)
     asyncio.run(axis.move(90.0))
     assert take(late, 5) == first
-
-
-def test_by_software_each_trigger_gives_one_frame(source: FrameSource, clock: FakeClock) -> None:
-    source.prepare(TriggerPlan(mode=TriggerMode.SOFTWARE, points=0, exposure=0.02))
-    source.start(clock.now())
-    frame = empty(source)
-    assert source.acquire(0, frame, 0.1) is None
-    for index in range(3):
-        moment = clock.now()
-        source.trigger()
-        stamp = source.acquire(index, frame, 1.0)
-        assert stamp is not None
-        assert stamp.start >= moment
-        assert stamp.stop - stamp.start == pytest.approx(0.02)
-    assert source.acquire(3, frame, 0.1) is None
-
-
-def test_software_triggers_that_come_too_fast_wait_for_the_camera(source: FrameSource, clock: FakeClock) -> None:
-    source.prepare(TriggerPlan(mode=TriggerMode.SOFTWARE, points=3, exposure=0.02))
-    source.start(clock.now())
-    for _ in range(3):
-        source.trigger()
-    stamps, _ = take(source, 3)
-    starts = [stamp.start for stamp in stamps]
-    assert np.diff(starts) == pytest.approx([source.info.period(0.02)] * 2)
 
 
 def test_by_position_each_frame_starts_where_it_should(
@@ -219,28 +155,6 @@ def test_stop_ends_a_waiting_acquire(factory: Factory) -> None:
     assert results == [None]
     source.stop()
     source.close()
-
-
-def test_a_stopped_source_can_be_prepared_again(source: FrameSource, clock: FakeClock) -> None:
-    for _ in range(2):
-        source.prepare(time_plan(source, points=2))
-        source.start(clock.now())
-        take(source, 2)
-        source.stop()
-        assert source.acquire(0, empty(source), 0.0) is None
-
-
-def test_no_frame_comes_after_the_last_point(source: FrameSource, clock: FakeClock) -> None:
-    source.prepare(time_plan(source, points=2))
-    source.start(clock.now())
-    take(source, 2)
-    assert source.acquire(2, empty(source), 1.0) is None
-
-
-def test_a_plan_without_end_goes_on(source: FrameSource, clock: FakeClock) -> None:
-    source.prepare(time_plan(source, points=0))
-    source.start(clock.now())
-    take(source, 20)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What every counter driver must do in the modes that it declares; a driver joins by a factory."""
+"""Counters triggered by the position of an axis; what all counters must do is in ``firstlight.testing``."""
 
 from __future__ import annotations
 
@@ -70,62 +70,6 @@ def refuses(driver: CounterDriver, mode: TriggerMode) -> bool:
             driver.prepare(plan)
         return True
     return False
-
-
-def test_it_is_a_counter_driver(driver: CounterDriver) -> None:
-    assert isinstance(driver, CounterDriver)
-
-
-def test_by_software_it_reads_one_value_per_channel(driver: CounterDriver, clock: FakeClock) -> None:
-    if refuses(driver, TriggerMode.SOFTWARE):
-        return
-
-    async def story() -> None:
-        driver.prepare(TriggerPlan(mode=TriggerMode.SOFTWARE, points=3, exposure=0.1))
-        for _ in range(3):
-            moment = clock.now()
-            driver.start(moment)
-            await clock.sleep_until(moment + 0.1)
-            values = driver.read()
-            values = values if isinstance(values, (list, tuple)) else await values  # type: ignore[misc]
-            assert len(values) == len(driver.channels)
-        assert collect(driver) == ()
-        driver.stop()
-        driver.stop()
-
-    asyncio.run(story())
-
-
-def test_in_time_it_gives_every_point_once_and_only_when_it_is_over(driver: CounterDriver, clock: FakeClock) -> None:
-    if refuses(driver, TriggerMode.TIME):
-        return
-    driver.prepare(TriggerPlan(mode=TriggerMode.TIME, points=10, exposure=0.08, period=0.1))
-    start = clock.now() + 1.0
-    driver.start(start)
-    counts = {c.name: 0 for c in driver.channels}
-    assert collect(driver) == ()
-    for _ in range(40):
-        clock.advance(0.07)
-        over = int(np.count_nonzero(start + np.arange(10) * 0.1 + 0.08 <= clock.now()))
-        for block in collect(driver):
-            assert block.first == counts[block.channel]
-            counts[block.channel] += len(block)
-        assert all(count == over for count in counts.values())
-    assert all(count == 10 for count in counts.values())
-    driver.stop()
-
-
-def test_in_time_it_stops_when_told(driver: CounterDriver, clock: FakeClock) -> None:
-    if refuses(driver, TriggerMode.TIME):
-        return
-    driver.prepare(TriggerPlan(mode=TriggerMode.TIME, points=0, exposure=0.1, period=0.1))
-    driver.start(clock.now())
-    clock.advance(0.55)
-    driver.stop()
-    clock.advance(10.0)
-    blocks = collect(driver)
-    assert all(len(block) <= 6 for block in blocks)
-    assert collect(driver) == ()
 
 
 def test_by_position_it_gives_every_point_that_the_axis_passed(

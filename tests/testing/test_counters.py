@@ -44,6 +44,17 @@ class TestPointDetector(CounterConformance):
         return made
 
 
+class TestIonChamber(CounterConformance):
+    @pytest.fixture
+    def counter(self, clock: Clock) -> CounterDriver:
+        around = Surroundings(clock, MemoryBoard())
+        gas = {"name": "i0", "kind": "gas", "distance": 40.5, "length": 50.0}
+        build({"name": "beam", "kind": "sim.beamline", "elements": [gas]}, around)
+        device: Any = build({"kind": "sim.ion_chamber", "name": "counter", "beamline": "beam", "gas": "i0"}, around)
+        made: CounterDriver = device
+        return made
+
+
 class TestSimulatedMca(SpectrumConformance):
     @pytest.fixture(params=[1, 3])
     def mca(self, clock: Clock, request: pytest.FixtureRequest) -> Mca:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from firstlight.model import (
     ChannelRole,
@@ -22,14 +22,6 @@ from firstlight.scanning._selected import Selected
 
 if TYPE_CHECKING:
     from firstlight.scanning._devices import Camera, Devices
-
-
-@runtime_checkable
-class WithChannels(Protocol):
-    """A camera that tells what it publishes."""
-
-    def channels(self) -> Sequence[ChannelSpec]:
-        """All channels of the next run."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +59,11 @@ def channels_of(device: Any) -> tuple[ChannelSpec, ...]:
 
     When and how frames were exposed is not among it: cameras publish that in any case.
     """
-    if isinstance(device, (CounterDriver, DerivedCounter)):
-        return tuple(device.channels)
-    if isinstance(device, WithChannels):
-        return tuple(s for s in device.channels() if s.role not in (ChannelRole.TIME, ChannelRole.STATUS))
+    told = getattr(device, "channels", None)
+    if callable(told):
+        return tuple(spec for spec in told() if spec.role not in (ChannelRole.TIME, ChannelRole.STATUS))
+    if told is not None:
+        return tuple(told)
     return (ChannelSpec(device.name, device.info.dtype, device.info.shape, device.info.unit, device.name),)
 
 

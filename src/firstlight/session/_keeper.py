@@ -56,11 +56,15 @@ class Keeper:
     def adopt_others(self, devices: Iterable[Any]) -> None:
         """The same for counters and cameras, as far as they have settings."""
         for device in devices:
-            if not isinstance(device, Keeps):
-                continue
-            for complaint in device.restore(self._others.get(device.name, {})):
+            try:
+                if not isinstance(device, Keeps):
+                    continue
+                complaints = device.restore(self._others.get(device.name, {}))
+                device.changed.append(self._other_changed)
+            except FirstlightError:
+                continue  # it could not be made, which is told elsewhere
+            for complaint in complaints:
                 _log.warning("%s", complaint)
-            device.changed.append(self._other_changed)
 
     @contextmanager
     def reading(self) -> Iterator[None]:

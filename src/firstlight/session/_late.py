@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from firstlight.detectors import Camera
@@ -74,9 +74,11 @@ class LateCamera:
         """What ended its part of the present run early."""
         return self.camera.error
 
-    async def prepare(self, run_key: str, plan: TriggerPlan, slots: int = 0) -> Any:
+    async def prepare(
+        self, run_key: str, plan: TriggerPlan, slots: int = 0, *, only: Collection[str] | None = None
+    ) -> Any:
         """Join a run and get ready."""
-        return await self.camera.prepare(run_key, plan, slots)
+        return await self.camera.prepare(run_key, plan, slots, only=only)
 
     async def start(self, moment: float) -> None:
         """The first exposure starts at ``moment``, or it is armed."""
