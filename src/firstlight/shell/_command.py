@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,21 @@ class Wrong(InvalidInput):
     """A command was given too few, too many or unknown arguments; nothing was done."""
 
 
-class Command:
+class Usable(ABC):
+    """What people type: a command of the shell, or a scan command of the session."""
+
+    __name__: str
+    topic: str
+    """Under which :func:`help` lists it."""
+    verbatim: bool = False
+    """Without brackets, the whole rest of the line is one text."""
+
+    @abstractmethod
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Do it."""
+
+
+class Command(Usable):
     """One command as users have it: the function without its first parameter, the desk.
 
     :param function: whose first parameter is the desk.
@@ -134,7 +149,7 @@ def _suits(name: str, parameter: inspect.Parameter, value: Any) -> None:
         raise Wrong(
             f"{name}: {parameter.name} is True or False, not {value!r}.", hint=f"Write {parameter.name}=True or =False."
         )
-    if annotation == "str" and not isinstance(value, str) and not hasattr(value, "topic"):
+    if annotation == "str" and not isinstance(value, str) and not isinstance(value, Usable):
         raise Wrong(f"{name}: {parameter.name} is a text, not {value!r}.", hint="Put it in quotes.")
 
 
@@ -149,7 +164,7 @@ def _count(parameters: list[inspect.Parameter]) -> str:
 
 def commands_of(names: Mapping[str, Any]) -> dict[str, Any]:
     """The commands among names."""
-    return {name: value for name, value in names.items() if hasattr(value, "topic")}
+    return {name: value for name, value in names.items() if isinstance(value, Usable)}
 
 
 def listing(words: Iterable[str]) -> str:

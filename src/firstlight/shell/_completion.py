@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from firstlight.shell._command import usage
+from firstlight.shell._command import commands_of, usage
 from firstlight.shell._desk import Desk
 from firstlight.shell._typing import split
 
@@ -83,7 +83,7 @@ def _devices(parameter: str, axes: Sequence[str], counters: Sequence[str], desk:
     if parameter in ("thing", "pattern", "device", "devices"):
         return [*desk.session.devices, *(["last"] if parameter == "thing" else [])]
     if parameter in ("function", "command"):
-        return sorted(name for name, value in desk.names.items() if hasattr(value, "topic"))
+        return sorted(commands_of(desk.names))
     return []
 
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from firstlight.model import FirstlightError
-from firstlight.shell._command import usage
+from firstlight.shell._command import Usable, commands_of, usage
 from firstlight.shell._desk import Desk
 
 HERE = str(Path(__file__).parents[1])
@@ -137,11 +137,11 @@ def _syntax(error: SyntaxError, names: Mapping[str, Any]) -> Explained:
     message = (error.msg or "it is no Python").rstrip(".?").replace(". ", ": ")
     where = f", line {error.lineno}" if error.lineno and error.lineno > 1 else ""
     shown = f" in {line[:80]!r}" if line else ""
-    if command is not None and hasattr(command, "topic"):
+    if isinstance(command, Usable):
         return Explained(
             f"This is not understood{shown}: {message}{where}.", f"Write: {usage(word, inspect.signature(command))}."
         )
-    near = difflib.get_close_matches(word, [n for n, v in names.items() if hasattr(v, "topic")], n=1) if word else []
+    near = difflib.get_close_matches(word, list(commands_of(names)), n=1) if word else []
     hint = f"Did you mean {near[0]}?" if near and near[0] != word else "Type help for the commands."
     return Explained(f"This is not understood{shown}: {message}{where}.", hint)
 

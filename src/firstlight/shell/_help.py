@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from firstlight.model import NotFound
-from firstlight.shell._command import commands_of, described, plain
+from firstlight.shell._command import Usable, commands_of, described, plain
 from firstlight.shell._desk import Desk
 from firstlight.shell._words import nearest
 
@@ -30,7 +30,7 @@ def help(desk: Desk, command: Any = None) -> None:  # noqa: A001 - the word that
                 f"There is no command {command}.", hint=nearest(command, commands_of(desk.names), "commands")
             )
         command = found
-    if hasattr(command, "topic"):
+    if isinstance(command, Usable):
         desk.say(described(command))
         return
     kind = command if isinstance(command, type) else type(command)
@@ -43,9 +43,8 @@ def help(desk: Desk, command: Any = None) -> None:  # noqa: A001 - the word that
 
 def _overview(desk: Desk) -> None:
     topics: dict[str, list[str]] = {}
-    for name, command in desk.names.items():
-        if getattr(command, "topic", ""):
-            topics.setdefault(command.topic, []).append(name)
+    for name, command in commands_of(desk.names).items():
+        topics.setdefault(command.topic, []).append(name)
     width = max(map(len, topics), default=0)
     desk.say("Commands need no brackets: mv rot 10. 'help ascan' explains one; Tab completes; Ctrl-C stops.")
     for topic, words in topics.items():

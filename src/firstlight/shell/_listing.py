@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any
 
 from firstlight.model import InvalidInput, NotFound
-from firstlight.shell._command import commands_of
+from firstlight.session import Failed
+from firstlight.shell._command import Command, commands_of
 from firstlight.shell._desk import Desk
 from firstlight.shell._face import Word
 from firstlight.shell._looking import ERROR, wa
@@ -132,7 +133,8 @@ def info(desk: Desk, thing: Any = None) -> None:
             known = list(desk.session.devices)
             raise NotFound(f"There is no device or command {thing}.", hint=nearest(thing, known, "devices"))
         thing = found
-    desk.say(told(thing))
+    axis = desk.session.axes.get(getattr(thing, "name", None) or "")
+    desk.say(_axis(axis) if axis is not None and not hasattr(type(thing), "__info__") else told(thing))
 
 
 def told(thing: Any) -> str:
@@ -140,8 +142,6 @@ def told(thing: Any) -> str:
     teller = getattr(type(thing), "__info__", None)
     if teller is not None:
         return str(teller(thing))
-    if hasattr(thing, "position") and hasattr(thing, "limits"):
-        return _axis(thing)
     return repr(thing)
 
 
@@ -169,7 +169,7 @@ def source(function: Any) -> str:
 
     :raises InvalidInput: when it was written nowhere.
     """
-    inner = inspect.unwrap(getattr(function, "function", function))
+    inner = inspect.unwrap(function.function if isinstance(function, Command) else function)
     try:
         text = inspect.getsource(inner)
         file = inspect.getsourcefile(inner)
@@ -233,7 +233,7 @@ def _speed(axis: Any) -> str:
 
 
 def _kind(desk: Desk, name: str, device: Any) -> str:
-    if type(device).__name__ == "Failed":
+    if isinstance(device, Failed):
         return f"{device.kind}: FAILED, {device.error}"
     session = desk.session
     for kind, devices in (
@@ -244,7 +244,7 @@ def _kind(desk: Desk, name: str, device: Any) -> str:
     ):
         if name in devices:
             return kind
-    return type(getattr(device, "device", device)).__name__
+    return type(vars(device).get("device", device)).__name__
 
 
 def _matching(found: Any, pattern: Word, what: str) -> dict[str, Any]:

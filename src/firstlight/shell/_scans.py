@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from firstlight.model import FirstlightError, InvalidInput, NotFound, RunAborted
-from firstlight.shell._command import Wrong, fits, usage
+from firstlight.shell._command import Usable, Wrong, described, fits, usage
 from firstlight.shell._desk import Desk
 from firstlight.shell._display import Watching
 from firstlight.shell._face import Word
 from firstlight.shell._plot import curves, drawn, of_data, require
 from firstlight.shell._table import cell
-from firstlight.shell._words import name_of, nearest
+from firstlight.shell._words import name_of, nearest, quantity
 
 if TYPE_CHECKING:
     from firstlight.data import Run
@@ -25,7 +25,7 @@ _FEWEST = 3
 """Points below which a plot shows nothing."""
 
 
-class ScanCommand:
+class ScanCommand(Usable):
     """A scan command of the session, with what is seen of it at the prompt.
 
     ``ascan(rot, 0, 10, 10, 0.1)`` runs; :meth:`scan` only describes, :meth:`estimate` says what it would take,
@@ -73,8 +73,6 @@ class ScanCommand:
 
     def __info__(self) -> str:
         """What it does and how it is written."""
-        from firstlight.shell._command import described
-
         return described(self)
 
     def _fitting(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -224,12 +222,8 @@ def _stopped(desk: Desk, name: str) -> RunAborted:
 def _channels(desk: Desk) -> list[str]:
     """Names that can be plotted: channels of all counters, and those of the last run."""
     found: dict[str, None] = {}
-    for name, counter in desk.session.counters.items():
-        specs = getattr(counter, "channels", None)
-        for spec in specs or ():
-            found[getattr(spec, "name", str(spec))] = None
-        if not specs:
-            found[name] = None
+    for counter in desk.session.counters.values():
+        found |= dict.fromkeys(spec.name for spec in counter.channels)
     run = desk.session.last
     if run is not None:
         found |= dict.fromkeys(n for n, s in run.specs().items() if not s.shape and s.role.value == "counter")
@@ -237,11 +231,9 @@ def _channels(desk: Desk) -> list[str]:
 
 
 def _named(value: Any) -> Any:
-    name = value.__name__ if hasattr(value, "topic") else getattr(value, "name", None)
+    name = value.__name__ if isinstance(value, Usable) else getattr(value, "name", None)
     if isinstance(name, str) and name:
         return name
     if isinstance(value, list | tuple):
         return type(value)(_named(item) for item in value)
-    if hasattr(value, "magnitude") and hasattr(value, "units"):
-        return f"{value.magnitude!r} {value.units}"
-    return value
+    return quantity(value)

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from firstlight.model import DeviceError, FirstlightError, InvalidInput, NotFound, convert
+from firstlight.model import DeviceError, InvalidInput, NotFound, convert
+from firstlight.session import Failed
+from firstlight.shell._command import Usable
 from firstlight.shell._face import AxisFace, Number, SessionFace, Word
 
 
@@ -17,9 +19,9 @@ def name_of(word: Word, what: str = "device") -> str:
 
     :param what: what it should be, for the error.
     """
+    if isinstance(word, Usable):
+        return word.__name__  # a group may have the name of a command
     name = word if isinstance(word, str) else getattr(word, "name", None)
-    if name is None and hasattr(word, "topic"):
-        name = word.__name__  # a group may have the name of a command
     if not isinstance(name, str) or not name:
         raise InvalidInput(
             f"{shown(word)} is no {what}.",
@@ -77,12 +79,9 @@ def kind_of(session: SessionFace, name: str) -> str:
     device = session.devices.get(name)
     if device is None:
         return ""
-    error = getattr(device, "error", None)
-    if type(device).__name__ == "Failed":
-        message = error.message if isinstance(error, FirstlightError) else str(error)
-        raise DeviceError(
-            name, f"could not be connected: {message.removeprefix(f'{name}: ')}", hint=getattr(error, "hint", "")
-        )
+    if isinstance(device, Failed):
+        reason = device.error.message.removeprefix(f"{name}: ")
+        raise DeviceError(name, f"is not connected: {reason}", hint=f"{device.error.hint} Then: retry {name}.".strip())
     return "device"
 
 
@@ -101,8 +100,7 @@ def number(value: Number, unit: str, what: str) -> float:
     :param what: what it is for, for the error.
     """
     hint = f"Give a number, or a text such as '10 {unit or 'mm'}'."
-    if hasattr(value, "magnitude") and hasattr(value, "to"):
-        value = f"{value.magnitude!r} {value.units}"
+    value = quantity(value)
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -114,6 +112,12 @@ def number(value: Number, unit: str, what: str) -> float:
     if not math.isfinite(found):
         raise InvalidInput(f"{what}: {found} is not a position.", hint=hint)
     return found
+
+
+def quantity(value: Any) -> Any:
+    """A quantity of pint as a text with its unit; anything else as it is."""
+    # Looked for in the class: asking a device of another process for it would be a call.
+    return f"{value.magnitude!r} {value.units}" if hasattr(type(value), "magnitude") else value
 
 
 def nearest(name: str, known: Iterable[str], what: str) -> str:
