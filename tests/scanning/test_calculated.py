@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -204,3 +205,17 @@ def test_a_continuous_scan_too_fast_for_a_real_axis_is_refused(line: Line) -> No
 def test_a_direct_move_of_a_calculated_axis_goes_through_its_driver(line: Line) -> None:
     asyncio.run(line.slits.axes["gap"].move(1.0))
     assert line.up.position == 0.5
+
+
+def test_aliases_stand_for_calculated_axes(line: Line) -> None:
+    line.engine.devices = replace(line.engine.devices, aliases={"gap": "s1.gap", "e": "energy"})
+    line.engine.move({"gap": 2.0, "s1.offset": 1.0, "e": 9.0})
+    assert (line.up.position, line.down.position) == (2.0, 0.0)
+    line.engine.run(ascan("gap", 0.0, 1.0, 2, 0.1))
+    assert line.up.position == 1.5
+
+
+def test_the_settings_of_the_real_axes_are_recorded(line: Line) -> None:
+    line.bragg.set_position(15.5)
+    line.engine.run(ascan("energy", 8.0, 9.0, 1, 0.1))
+    assert line.run.info.devices["bragg"]["offset"] == pytest.approx(0.5)

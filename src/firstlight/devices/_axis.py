@@ -94,8 +94,8 @@ class Axis(AxisSettings):
         """All that is set and read, a line each."""
         return describe(self)
 
-    def details(self) -> list[tuple[str, str]]:
-        """Further rows of the description, (name, text); for those derived."""
+    def details(self) -> list[tuple[str, Callable[[], str]]]:
+        """Further rows of the description, name and what gives the text; for those derived."""
         return []
 
     # -- where it is

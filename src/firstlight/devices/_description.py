@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from firstlight.model import Enables, Homes, Jogs, SearchesLimits, SetsDial
@@ -20,40 +21,76 @@ _ABILITIES = (
 
 
 def describe(axis: Axis) -> str:
-    """All that is set and read of an axis, a line each."""
+    """All that is set and read of an axis, a line each; a question mark where it does not answer."""
     unit = axis.unit
-    rows: list[tuple[str, str]] = [("state", str(axis.state))]
-    position, dial = (_read(lambda: axis.position), _read(lambda: axis.dial))
-    rows.append(("position", f"{position} {unit} (dial {dial} {unit})"))
-    rows.append(("offset, sign", f"{axis.offset:.6g} {unit}, {'+' if axis.sign > 0 else '-'}"))
-    (low, high), (dial_low, dial_high) = axis.limits, axis.dial_limits
-    rows.append(("limits", f"{low:.6g} to {high:.6g} {unit} (dial {dial_low:.6g} to {dial_high:.6g} {unit})"))
-    if math.isfinite(axis.velocity):
-        most = f", at most {axis.maximum_velocity:.6g} {unit}/s" if axis.maximum_velocity != axis.velocity else ""
-        rows.append(("velocity", f"{axis.velocity:.6g} {unit}/s{most}"))
-    if math.isfinite(axis.acceleration):
-        rows.append(
-            ("acceleration", f"{axis.acceleration:.6g} {unit}/s², {axis.acceleration_time:.4g} s to full speed")
-        )
-    size = axis.backlash
-    way = f"{abs(size):.6g} {unit}, last travelled {'upwards' if size > 0 else 'downwards'}" if size else "none"
-    rows.append(("backlash", way))
-    if axis.encoder is not None:
-        tolerance = f", tolerance {axis.tolerance:.6g} {unit}" if axis.tolerance is not None else ", not compared"
-        rows.append(("encoder", f"{axis.encoder.name} reads {_read(lambda: axis.measured)} {unit}{tolerance}"))
+    rows: list[tuple[str, Callable[[], str]]] = [("state", lambda: str(axis.state))]
+    if axis.calculation is None:
+        rows += [
+            ("position", lambda: f"{_read(lambda: axis.position)} {unit} (dial {_read(lambda: axis.dial)} {unit})"),
+            ("offset, sign", lambda: f"{axis.offset:.6g} {unit}, {'+' if axis.sign > 0 else '-'}"),
+            ("limits", lambda: f"{_range(axis.limits)} {unit} (dial {_range(axis.dial_limits)} {unit})"),
+            *_speeds(axis),
+            ("backlash", lambda: _backlash(axis)),
+            ("encoder", lambda: _encoder(axis)),
+        ]
     else:
-        rows.append(("encoder", "none"))
-    rows.append(("hooks", ", ".join(hook.name for hook in axis.hooks) or "none"))
-    can = [word for protocol, word in _ABILITIES if isinstance(axis.driver, protocol)]
-    rows.append(("driver", f"{type(axis.driver).__name__}{': ' if can else ''}{', '.join(can)}"))
+        rows += [
+            ("position", lambda: f"{_read(lambda: axis.position)} {unit}"),
+            ("limits", lambda: f"{_range(axis.limits)} {unit}"),
+            *_speeds(axis),
+        ]
+    rows.append(("hooks", lambda: ", ".join(hook.name for hook in axis.hooks) or "none"))
+    if axis.calculation is None:
+        rows.append(("driver", lambda: _driver(axis)))
     rows += axis.details()
     width = max(len(name) for name, _ in rows)
-    return "\n".join([f"axis {axis.name}", *(f"  {name:<{width}}  {text.rstrip()}" for name, text in rows)])
+    return "\n".join([f"axis {axis.name}", *(f"  {name:<{width}}  {_text(told).rstrip()}" for name, told in rows)])
 
 
-def _read(function: object) -> str:
-    """A position as text; what does not answer is a question mark, and the state says why."""
+def _speeds(axis: Axis) -> list[tuple[str, Callable[[], str]]]:
+    """Speed and acceleration, for an axis that has them."""
     try:
-        return f"{function():.6g}"  # type: ignore[operator]
+        velocity, acceleration = axis.velocity, axis.acceleration
+    except Exception:  # noqa: BLE001 - whatever a driver raises
+        return [("velocity", lambda: "?")]
+    rows: list[tuple[str, Callable[[], str]]] = []
+    if math.isfinite(velocity):
+        most = f", at most {axis.maximum_velocity:.6g} {axis.unit}/s" if axis.maximum_velocity != velocity else ""
+        rows.append(("velocity", lambda: f"{velocity:.6g} {axis.unit}/s{most}"))
+    if math.isfinite(acceleration):
+        ramp = f"{velocity / acceleration:.4g} s to full speed"
+        rows.append(("acceleration", lambda: f"{acceleration:.6g} {axis.unit}/s², {ramp}"))
+    return rows
+
+
+def _backlash(axis: Axis) -> str:
+    size = axis.backlash
+    way = "upwards" if size > 0 else "downwards"
+    return f"{abs(size):.6g} {axis.unit}, last travelled {way}" if size else "none"
+
+
+def _encoder(axis: Axis) -> str:
+    if axis.encoder is None:
+        return "none"
+    tolerance = f"tolerance {axis.tolerance:.6g} {axis.unit}" if axis.tolerance is not None else "not compared"
+    return f"{axis.encoder.name} reads {_read(lambda: axis.measured)} {axis.unit}, {tolerance}"
+
+
+def _driver(axis: Axis) -> str:
+    can = [word for protocol, word in _ABILITIES if isinstance(axis.driver, protocol)]
+    return f"{type(axis.driver).__name__}{': ' if can else ''}{', '.join(can)}"
+
+
+def _range(limits: tuple[float, float]) -> str:
+    return f"{limits[0]:.6g} to {limits[1]:.6g}"
+
+
+def _read(function: Callable[[], float]) -> str:
+    return _text(lambda: f"{function():.6g}")
+
+
+def _text(function: Callable[[], str]) -> str:
+    try:
+        return function()
     except Exception:  # noqa: BLE001 - whatever a driver raises
         return "?"

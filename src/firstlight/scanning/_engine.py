@@ -22,16 +22,15 @@ from firstlight.scanning._claims import SCANS, Busy, Claims, Client, Lock, Use, 
 from firstlight.scanning._conduct import Conductor, Outcome, Settings, Watch, supervise
 from firstlight.scanning._devices import Devices
 from firstlight.scanning._estimate import DryRun, Estimate, estimate, free
-from firstlight.scanning._gate import Gate, Motion, MotionKind, Rule
+from firstlight.scanning._gate import Gate, Rule
 from firstlight.scanning._info import as_error
 from firstlight.scanning._jobs import Job, Sort
-from firstlight.scanning._joint import arriving_together
+from firstlight.scanning._movements import Movements
 from firstlight.scanning._plan import problems, resolve
 from firstlight.scanning._presets import Preset
 from firstlight.scanning._progress import Listener, Progress
 from firstlight.scanning._sequence import ScanSequence, conduct_sequence, lay_out
 from firstlight.scanning._store import Store
-from firstlight.scanning._travel import Target, jogging, proposed, searching, travel
 from firstlight.scanning._uses import used_by
 from firstlight.scanning._waits import DaemonThreads, Waits
 
@@ -42,7 +41,7 @@ Runnable: TypeAlias = Scan | ScanSequence
 """What an engine runs."""
 
 
-class Engine:
+class Engine(Movements):
     """Runs scans, one at a time, and beside them motions and operations of devices that nothing else uses.
 
     Who wants a device that another command uses, or that another client has locked, is refused and told by whom, or
@@ -180,78 +179,6 @@ class Engine:
         self._not_inside("run")
         self._ready(what)
         return self._launch("scan", what.title, lambda job: self._perform(what, job, queue, devices), queue=queue)
-
-    def move(
-        self,
-        targets: Mapping[str, Target],
-        *,
-        relative: bool = False,
-        velocity: float | None = None,
-        together: bool = False,
-        origin: str = "prompt",
-        queue: bool = False,
-    ) -> None:
-        """Move axes to user positions, all at once, and return when they are at rest; Ctrl-C stops them.
-
-        :param targets: numbers in the axis' unit, or texts with a unit.
-        :param relative: the targets are distances from where each axis was last sent.
-        :param velocity: of all of them (unit/s); None for each one's own.
-        :param together: all but the slowest are slowed down, so that all arrive at the same time.
-        :param queue: wait for axes that something else uses, in place of being refused.
-        :raises LimitError: before anything moves.
-        :raises Conflict: one of them would move another's motors.
-        :raises Busy: somebody else uses an axis.
-        :raises RunAborted: stopped by the user.
-        """
-        options: Any = {
-            "relative": relative, "velocity": velocity, "together": together, "origin": origin, "queue": queue,
-        }  # fmt: skip
-        self._uninterrupted(lambda: self.launch_move(targets, **options))
-
-    def launch_move(
-        self,
-        targets: Mapping[str, Target],
-        *,
-        relative: bool = False,
-        velocity: float | None = None,
-        together: bool = False,
-        origin: str = "prompt",
-        queue: bool = False,
-    ) -> Job[None]:
-        """Start to move, and return at once."""
-
-        def propose() -> list[Motion]:
-            return proposed(self.devices, targets, relative, velocity, origin)
-
-        words = " ".join(
-            f"{name} {target if isinstance(target, str) else f'{target:g}'}" for name, target in targets.items()
-        )
-        return self._set_out(list(targets), f"{'mvr' if relative else 'mv'} {words}", propose, together, queue)
-
-    def jog(self, axis: str, velocity: Target, *, origin: str = "prompt", queue: bool = False) -> Job[None]:
-        """Let an axis run, and return at once; aborting the job or stopping the axis ends it, or its limit.
-
-        :param velocity: signed, unit/s, or a text with a unit.
-        """
-
-        def propose() -> list[Motion]:
-            return [jogging(self.devices, axis, velocity, origin)]
-
-        return self._set_out([axis], f"jog {axis} {velocity}", propose, False, queue)
-
-    def home(self, axis: str, direction: int = 1, *, origin: str = "prompt", queue: bool = False) -> None:
-        """Search the home switch of an axis, and return when it is at rest; Ctrl-C stops it.
-
-        :param direction: where to search first, 1 or -1, user direction.
-        """
-        self._uninterrupted(lambda: self._search(MotionKind.HOME, axis, direction, origin, queue))
-
-    def search_limit(self, axis: str, direction: int, *, origin: str = "prompt", queue: bool = False) -> None:
-        """Move an axis onto its limit switch, and return when it is at rest; Ctrl-C stops it.
-
-        :param direction: 1 or -1, user direction.
-        """
-        self._uninterrupted(lambda: self._search(MotionKind.LIMIT, axis, direction, origin, queue))
 
     def operate(self, names: Sequence[str], doing: str, body: Callable[[], Any], *, queue: bool = False) -> Any:
         """Let devices do something of their own (search a limit, open), and return what that gave; Ctrl-C stops axes.
@@ -415,38 +342,6 @@ class Engine:
                 outcome = await Conductor(settings, plan, job.interrupt).conduct(self._saving_of(what))
         self.last = outcome
         return outcome
-
-    def _search(self, kind: MotionKind, axis: str, direction: int, origin: str, queue: bool) -> Job[None]:
-        def propose() -> list[Motion]:
-            return [searching(self.devices, axis, kind, direction, origin)]
-
-        return self._set_out([axis], f"{kind.value} {axis} {direction}", propose, False, queue)
-
-    def _set_out(
-        self, names: Sequence[str], doing: str, propose: Callable[[], list[Motion]], together: bool, queue: bool
-    ) -> Job[None]:
-        self._not_inside("run")
-        self._ready(None)
-        return self._launch("move", doing, lambda job: self._travel(names, propose, together, job, queue))
-
-    async def _travel(
-        self, names: Sequence[str], propose: Callable[[], list[Motion]], together: bool, job: Job[None], queue: bool
-    ) -> None:
-        settings = self._settings()
-        gate = settings.gate
-        waits = Waits(self.clock, self.devices)
-        axes = [self.devices.axis(name).name for name in names]
-        with await self._claim(job, axes, axes, queue):
-            motions = gate.admit(propose())
-            if together:
-                motions = arriving_together(self.devices, motions)
-            body = waits.together(*(travel(gate, waits, motion) for motion in motions))
-            cause = await supervise(body, waits, settings, job.interrupt, None)
-            if cause is not None:
-                await gate.stop()
-                # A jog is meant to be stopped.
-                if not (isinstance(cause, RunAborted) and all(m.kind is MotionKind.JOG for m in motions)):
-                    raise as_error(cause)
 
     async def _operation(self, names: Sequence[str], body: Callable[[], Any], job: Job[Any], queue: bool) -> Any:
         settings = self._settings()

@@ -92,10 +92,10 @@ def plots(plan: Plan) -> tuple[PlotHint, ...]:
 def device_settings(devices: Devices, plan: Plan) -> dict[str, dict[str, Any]]:
     """How the devices of a plan are set."""
     settings: dict[str, dict[str, Any]] = {}
-    for name in plan.axes:
+    for name in (*plan.axes, *plan.reals):
         axis = devices.axis(name)
         found: dict[str, Any] = {"sign": axis.sign, "offset": axis.offset, "offset@units": axis.unit}
-        speed = plan.sweep.velocity if plan.sweep is not None else axis.velocity
+        speed = plan.sweep.velocity if plan.sweep is not None and name in plan.axes else axis.velocity
         for key, value, unit in (
             ("velocity", speed, f"{axis.unit}/s"),
             ("acceleration", axis.acceleration, f"{axis.unit}/s^2"),

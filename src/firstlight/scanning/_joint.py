@@ -25,7 +25,7 @@ def reals_of(devices: Devices, name: str) -> tuple[str, ...]:
     """The axes that move when this one does: itself, or the real axes of a calculated one, to the last level."""
     axis = devices.axis(name)
     if axis.calculation is None:
-        return (name,)
+        return (axis.name,)
     return tuple(dict.fromkeys(x for real in axis.calculation.moved() for x in reals_of(devices, real)))
 
 
@@ -72,11 +72,11 @@ def expand(devices: Devices, targets: Targets) -> dict[str, NDArray[np.float64]]
     found: dict[str, NDArray[np.float64]] = {}
     groups: dict[int, dict[str, NDArray[np.float64]]] = {}
     for name, values in targets.items():
-        calculation = devices.axis(name).calculation
-        if calculation is None:
-            found[name] = values
+        axis = devices.axis(name)
+        if axis.calculation is None:
+            found[axis.name] = values
         else:
-            groups.setdefault(id(calculation), {})[name] = values
+            groups.setdefault(id(axis.calculation), {})[axis.name] = values
     for group in groups.values():
         calculation = devices.axis(next(iter(group))).calculation
         assert calculation is not None

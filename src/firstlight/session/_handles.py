@@ -48,6 +48,11 @@ class Handle:
     def __repr__(self) -> str:
         return repr(self.device)
 
+    def __info__(self) -> str:
+        """What the device tells of itself."""
+        told: str = self.device.__info__() if hasattr(self.device, "__info__") else repr(self.device)
+        return told
+
     def _blocking(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **keywords: Any) -> Any:
             words = ", ".join([*map(repr, arguments), *(f"{key}={value!r}" for key, value in keywords.items())])

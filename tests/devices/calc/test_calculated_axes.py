@@ -388,3 +388,16 @@ def test_a_calculation_of_something_else_than_axes_is_refused() -> None:
             {"kind": "calc.slits", "name": "x", "positive": "shutter", "negative": "shutter"},
             Surroundings(FakeClock(), devices=found),
         )
+
+
+def test_a_description_survives_a_real_axis_that_does_not_answer() -> None:
+    bench = Bench()
+
+    def dead() -> float:
+        raise ConnectionError("the cable is out")
+
+    bench.up.driver.position = dead  # type: ignore[method-assign]
+    text = bench.gap.__info__()
+    assert "from up    ?" in text
+    assert "from down  0 mm" in text
+    assert "position   ? mm" in text

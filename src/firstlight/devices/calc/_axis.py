@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -207,12 +207,17 @@ class CalculatedAxis(Axis):
             if real.name in targets:
                 real.set_position(targets[real.name])
 
-    def details(self) -> list[tuple[str, str]]:
+    def details(self) -> list[tuple[str, Callable[[], str]]]:
         """What it is calculated from."""
-        rows = [
-            (f"from {axis.name}", f"{axis.position:.6g} {axis.unit}") for axis in self.calculation.real_axes.values()
+
+        def row(axis: Axis) -> tuple[str, Callable[[], str]]:
+            return f"from {axis.name}", lambda: f"{axis.position:.6g} {axis.unit}"
+
+        values = self.calculation.values()
+        return [
+            *(row(axis) for axis in self.calculation.real_axes.values()),
+            *((key, lambda key=key: str(values[key])) for key in values),
         ]
-        return rows + [(key, str(value)) for key, value in self.calculation.values().items()]
 
     def tell(self, key: str) -> None:
         """A setting of the calculation was changed by hand."""
