@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from firstlight.model import InvalidInput, NotFound
+from firstlight.session import RemoteSession, Session
 
 SUFFIXES = (".yml", ".yaml")
 
 
-def open_session(target: str = "", data: Path | None = None, part: str = "") -> Any:
+def open_session(target: str = "", data: Path | None = None, part: str = "") -> Session | RemoteSession:
     """The session that a word of the command line means.
 
     :param target: a configuration file or folder, the name of a session that runs, or nothing for the simulation.
@@ -18,16 +18,15 @@ def open_session(target: str = "", data: Path | None = None, part: str = "") -> 
     :param part: a sub-session of the configuration.
     :raises FirstlightError: when it can not be opened.
     """
-    from importlib import import_module
+    from firstlight.session import connect, load, simulated
 
-    room: Any = import_module("firstlight.session")
     if part and not Path(target).expanduser().exists():
         raise InvalidInput(f"--part {part} is a part of a configuration.", hint="Name the configuration too.")
     if not target:
-        return room.simulated(data or Path("firstlight-data"))
+        return simulated(data or Path("firstlight-data"))
     path = Path(target).expanduser()
     if path.exists():
-        return room.load(path, session=part)
+        return load(path, session=part)
     if path.suffix in SUFFIXES or "/" in target:
         raise NotFound(f"There is no configuration {target}.", hint="Check the path; firstlight config new makes one.")
-    return room.connect(target, label="shell")
+    return connect(target, label="shell")

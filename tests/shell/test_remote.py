@@ -1,0 +1,72 @@
+"""A shell attached to a session that lives in another process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firstlight.model import NotFound
+from firstlight.shell import open_session
+from firstlight.shell._notebook import attach, detach
+from tests.shell.conftest import Prompt
+
+
+def firstlight(*words: str, buffer: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "firstlight", *words],
+        env={**os.environ, "FIRSTLIGHT_BUFFER": str(buffer)},
+        check=True,
+        capture_output=True,
+        timeout=100,
+    )
+
+
+@pytest.fixture
+def attached(
+    ipython: Any,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    buffer_root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Prompt]:
+    """A prompt at a headless session."""
+    firstlight("session", "start", "--simulated", "--name", "far", "--data", str(tmp_path), buffer=buffer_root)
+    monkeypatch.setenv("FIRSTLIGHT_BUFFER", str(buffer_root))
+    try:
+        with open_session("far") as session:
+            yield Prompt(ipython, attach(ipython, session), capsys)
+            detach(ipython)
+    finally:
+        firstlight("session", "stop", "far", buffer=buffer_root)
+
+
+def test_the_same_commands_serve_a_session_elsewhere(attached: Prompt) -> None:
+    assert attached("mv rot 3") == "rot: 0 → 3 deg\n"
+    assert attached("wu rot").split() == ["rot[deg]", "user", "3"]
+    lines = attached("ascan sx -1 1 10 0.01 diode").splitlines()
+    assert lines[0].split() == ["#", "sx[mm]", "diode[count]"]
+    assert "scan 1: 11 points" in lines[-1] or "scan 1: 11 points" in lines[-2]
+    assert "the centre of diode" in attached("goto_cen")
+    assert attached("mv rot 9999").startswith("rot: cannot go to 9999 deg")
+    assert "Did you mean diode?" in attached("ct 0 dioed")
+    assert "rot: " in attached("lock rot")
+    assert attached("unlock") == "rot unlocked\n"
+    assert "noted" in attached("elog_print from afar")
+    assert "from afar" in attached("elog_show")
+    assert "runs in another process" in attached("debugon rot")
+    assert "saver" in attached("lslog")
+    assert "axis rot" in attached("info rot")
+    assert "no topic" not in attached("showlog session 200")
+    assert "No insertion device" in attached("wid")
+
+
+def test_a_session_that_does_not_run_is_told(buffer_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIRSTLIGHT_BUFFER", str(buffer_root))
+    with pytest.raises(NotFound, match="nowhere"):
+        open_session("nowhere")
