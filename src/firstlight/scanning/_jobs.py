@@ -19,7 +19,7 @@ Sort: TypeAlias = Literal["scan", "move", "operation"]
 _numbers = itertools.count(1)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Job(Generic[_T]):
     """One command under way.
 
@@ -34,6 +34,9 @@ class Job(Generic[_T]):
     number: int = field(default_factory=lambda: next(_numbers))
     interrupt: Interrupt = field(default_factory=Interrupt)
     future: Future[_T] = field(default_factory=Future)
+
+    def __repr__(self) -> str:
+        return f"<Job {self.doing}: {'done' if self.done else 'under way'}>"
 
     @property
     def done(self) -> bool:

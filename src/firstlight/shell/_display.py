@@ -126,7 +126,7 @@ class Watching:
         if progress.key in self._told or progress.state < RunState.STOPPED:
             return
         self._told.add(progress.key)
-        self._desk.say(f"  {progress.title}: {progress.point} points")
+        self._desk.say(f"  {progress.title}: {progress.point} point{'' if progress.point == 1 else 's'}")
 
     def _points(self, progress: Progress, *, final: bool) -> None:
         if self._table is None:

@@ -223,7 +223,7 @@ def _channels(desk: Desk) -> list[str]:
     """Names that can be plotted: channels of all counters, and those of the last run."""
     found: dict[str, None] = {}
     for counter in desk.session.counters.values():
-        found |= dict.fromkeys(spec.name for spec in counter.channels)
+        found |= dict.fromkeys(spec.name for spec in counter.channels if spec.shape == ())
     run = desk.session.last
     if run is not None:
         found |= dict.fromkeys(n for n, s in run.specs().items() if not s.shape and s.role.value == "counter")
