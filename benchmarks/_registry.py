@@ -69,6 +69,9 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         },
     ),
     Benchmark("_simulation:spectrum", {"simulation.spectrum": Promise(most=0.005)}),
+    Benchmark("_session:loading", {"session.load": Promise(most=1.0)}),
+    Benchmark("_session:wa", {"session.wa": Promise(most=0.05)}),
+    Benchmark("_session:client", {"session.client": Promise(most=0.01)}),
     Benchmark("_start:importing", {"start.import": Promise(most=0.3)}),
     Benchmark("_start:command_line", {"start.cli": Promise(most=0.4)}),
 )

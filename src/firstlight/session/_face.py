@@ -75,7 +75,7 @@ class Face(ABC):
 
     @abstractmethod
     def _devices(self) -> Mapping[str, Any]:
-        """All devices by name, as users see them."""
+        """All devices by name, as users see them; the same object as long as they are the same."""
 
     @abstractmethod
     def _sorted(self, sort: str) -> Sequence[str]:
@@ -352,9 +352,16 @@ class Face(ABC):
         return self.aliases.get(name, name)
 
     def _view(self, sort: str, what: str) -> Mapping[str, Any]:
+        known: list[tuple[Mapping[str, Any], dict[str, Any]]] = []
+
         def look() -> dict[str, Any]:
             devices = self._devices()
+            # As long as the devices are the same, so are those of a sort: a mapping is asked for each of its names.
+            if known and known[0][0] is devices:
+                return known[0][1]
             found = {name: devices[name] for name in self._sorted(sort) if name in devices}
-            return found | {alias: found[name] for alias, name in self.aliases.items() if name in found}
+            found |= {alias: found[name] for alias, name in self.aliases.items() if name in found}
+            known[:] = [(devices, found)]
+            return found
 
         return View(what, look)

@@ -135,14 +135,18 @@ class Handles:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._made: dict[str, tuple[Any, Any]] = {}
+        self._of: tuple[Mapping[str, Any], dict[str, Any]] = ({}, {})
 
     def of(self, devices: Mapping[str, Any]) -> dict[str, Any]:
         """By name: the device itself where nothing of it waits, else its handle; those that others bring, too."""
+        if self._of[0] is devices:
+            return self._of[1]
         found: dict[str, Any] = {}
         for name, device in devices.items():
             made = found[name] = self._one(name, device)
             if isinstance(made, AssemblyHandle):
                 found |= {axis.name: axis for axis in made.axes.values()}
+        self._of = (devices, found)
         return found
 
     def _one(self, name: str, device: Any) -> Any:

@@ -72,13 +72,17 @@ class Inventory:
         self._lock = threading.RLock()
         self._entries: dict[str, Entry] = {}
         self._made: dict[str, Any] = {}
+        self._all: dict[str, Any] | None = None
         self._surroundings = Surroundings(clock, SharedBoard(states, buffer.root), _Made(self))
 
     @property
     def all(self) -> dict[str, Any]:
         """Every device by its name, in the order of the configuration; :class:`Failed` for those that failed."""
         with self._lock:
-            return {name: self._made[name] for name in self._entries if name in self._made}
+            # The same object as long as nothing has changed: it is asked for at every look at a device.
+            if self._all is None:
+                self._all = {name: self._made[name] for name in self._entries if name in self._made}
+            return self._all
 
     @property
     def failed(self) -> dict[str, Failed]:
@@ -109,6 +113,7 @@ class Inventory:
         self._check(wanted)
         with self._lock:
             self._entries |= {entry.name: entry for entry in wanted}
+            self._all = None
         for level in _levels(wanted):
             for entry in [entry for entry in level if is_source(entry.kind)]:
                 self._settle(entry.name, self._camera(entry))
@@ -119,6 +124,7 @@ class Inventory:
         """List the devices in this order from now on."""
         with self._lock:
             self._entries = {name: self._entries[name] for name in names if name in self._entries}
+            self._all = None
 
     def drop(self, names: Iterable[str]) -> None:
         """Let go of devices: their processes end."""
@@ -126,6 +132,7 @@ class Inventory:
             with self._lock:
                 device = self._made.pop(name, None)
                 self._entries.pop(name, None)
+                self._all = None
             _release(device)
 
     def retry(self, name: str) -> Any:
@@ -143,6 +150,7 @@ class Inventory:
             self.build(again)
             with self._lock:
                 self._entries = {known: self._entries[known] for known in order}
+                self._all = None
         device = self._made[name]
         if isinstance(device, LateCamera):
             device.camera  # noqa: B018 - waits until it is ready, or raises why it is not
@@ -211,6 +219,7 @@ class Inventory:
         with self._lock:
             if entry.name in self._entries:
                 self._made[entry.name] = device
+                self._all = None
 
     def _late(self, future: Future[None]) -> None:
         self._changed()
@@ -227,6 +236,7 @@ class Inventory:
                 current = bool(made) and self._made.get(entry.name) is made[0]
                 if error is not None and current:
                     self._made[entry.name] = Failed(entry.name, entry.kind, error)
+                    self._all = None
             if current:
                 self._changed()
 
@@ -234,6 +244,7 @@ class Inventory:
             camera = LateCamera(entry.name, start, ended, READY)
             made.append(camera)
             self._made[entry.name] = camera
+            self._all = None
         return camera
 
     def _own_states(self, entry: Entry) -> dict[str, Any]:
@@ -246,6 +257,7 @@ class Inventory:
     def _settle(self, name: str, device: Any) -> None:
         with self._lock:
             self._made.setdefault(name, device)
+            self._all = None
 
     def _wants(self, entry: Entry, name: str) -> bool:
         failed = isinstance(self._made.get(entry.name), Failed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -229,11 +229,13 @@ class Proxies:
         self._link = link
         self._look = look
         self._made: dict[str, tuple[DeviceFacts, Any]] = {}
+        self._of: tuple[tuple[DeviceFacts, ...], dict[str, Any]] = ((), {})
 
-    def of(self, devices: Iterable[DeviceFacts]) -> dict[str, Any]:
+    def of(self, devices: tuple[DeviceFacts, ...]) -> dict[str, Any]:
         """By name."""
-        known = {facts.name: facts for facts in devices}
-        return {name: self._one(facts) for name, facts in known.items()}
+        if self._of[0] is not devices:
+            self._of = (devices, {facts.name: self._one(facts) for facts in devices})
+        return self._of[1]
 
     def _one(self, facts: DeviceFacts) -> Any:
         made = self._made.get(facts.name)
