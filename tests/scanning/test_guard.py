@@ -21,7 +21,7 @@ from firstlight.devices.sim import BufferBoard, SimAxis, SimShutter
 from firstlight.model import Conflict, OutOfBand, ProcessError
 from firstlight.model.motion import positions
 from firstlight.process import Child, ChildState, ProcessSpec, Supervisor
-from firstlight.scanning import Devices, SessionLock, guard_process, guarded
+from firstlight.scanning import Devices, SessionLock, guard_process, guard_these, guarded
 
 TARGETS = Path(__file__).with_name("guard_targets.py")
 Spawn = Callable[[list[dict[str, Any]]], Child]
@@ -81,6 +81,19 @@ def test_every_declared_stop_is_called_when_the_session_dies(
     assert record["stopped"] == ["fast", "rot", "sy"]
     assert record["failed"] == {}
     assert "the session died" in guard.log.read_text()
+
+
+def test_a_guard_takes_note_of_other_devices(
+    spawn: Spawn, lock: SessionLock, tmp_path: Path, wait_for: Callable[..., None]
+) -> None:
+    seen = tmp_path / "seen"
+    guard = spawn([stop("rot", path=str(seen), word="rot")])
+    axis = Axis(SimAxis("sy", unit="mm"))
+    axis.driver.out_of_band = OutOfBand("guard_targets:note", {"path": str(seen), "word": "sy"})
+    guard_these(lock.path, Devices.of([axis]))
+    die(lock)
+    wait_for(lambda: guard.state is ChildState.EXITED)
+    assert seen.read_text().split() == ["sy"]
 
 
 def test_a_stop_that_fails_is_tried_again_and_keeps_no_other_from_it(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from firstlight.devices import Axis, Surroundings, build
+from firstlight.devices import Axis, SoftAxis, SoftCounter, Surroundings, build
 from firstlight.devices import _registry as registry
 from firstlight.model import DeviceError
 
-SWITCH: dict[str, Any] = {"broken": True, "built": [], "gate": threading.Event()}
+SWITCH: dict[str, Any] = {"broken": True, "built": [], "gate": threading.Event(), "pulled": set()}
 
 
 def broken(config: dict[str, Any], surroundings: Surroundings) -> Axis:
@@ -38,6 +39,43 @@ def slow(config: dict[str, Any], surroundings: Surroundings) -> Axis:
     return axis(config, surroundings)
 
 
+def plugged(config: dict[str, Any], surroundings: Surroundings) -> Axis:
+    """An axis whose plug can be pulled: then its library raises, whatever it is asked."""
+    state = {"position": 0.0, "target": 0.0}
+
+    def check() -> None:
+        if config["name"] in SWITCH["pulled"]:
+            raise ConnectionResetError("connection reset by peer")
+
+    def position() -> float:
+        check()
+        return state["position"]
+
+    async def move(target: float) -> None:
+        state["target"] = target
+        while abs(target - state["position"]) > 1e-9:
+            check()
+            step = max(-0.1, min(0.1, target - state["position"]))
+            state["position"] += step
+            await asyncio.sleep(0.001)
+
+    async def stop() -> None:
+        check()
+
+    return Axis(SoftAxis(config["name"], position, move, stop=stop, unit="mm"))
+
+
+def counting(config: dict[str, Any], surroundings: Surroundings) -> SoftCounter:
+    """A counter whose plug can be pulled."""
+
+    def read() -> float:
+        if config["name"] in SWITCH["pulled"]:
+            raise ConnectionResetError("connection reset by peer")
+        return 1.0
+
+    return SoftCounter(config["name"], read)
+
+
 def axis(config: dict[str, Any], surroundings: Surroundings) -> Axis:
     SWITCH["built"].append(config["name"])
     made = build({"name": config["name"], "kind": "sim.axis"}, surroundings)
@@ -47,9 +85,9 @@ def axis(config: dict[str, Any], surroundings: Surroundings) -> Axis:
 
 @contextmanager
 def kinds() -> Iterator[None]:
-    """The kinds ``test.broken``, ``test.rude``, ``test.upon`` and ``test.slow`` exist inside the block."""
-    names = ("broken", "rude", "upon", "slow")
-    SWITCH.update(broken=True, built=[], gate=threading.Event())
+    """The kinds ``test.broken``, ``test.rude``, ``test.upon``, ``test.slow`` and others exist inside the block."""
+    names = ("broken", "rude", "upon", "slow", "plugged", "counting")
+    SWITCH.update(broken=True, built=[], gate=threading.Event(), pulled=set())
     for name in names:
         registry.DEVICES[f"test.{name}"] = (f"tests.session.session_kinds:{name}", "firstlight.devices:Configuration")
     try:

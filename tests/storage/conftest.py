@@ -159,9 +159,9 @@ def producer(buffer: Buffer, dataset: DatasetFolder) -> Iterator[Callable[..., P
 
 
 @contextmanager
-def saving(buffer: Buffer, options: SaverOptions = QUICK) -> Iterator[Saver]:
+def saving(buffer: Buffer, options: SaverOptions = QUICK, session: str = "") -> Iterator[Saver]:
     """A saver in a thread of this process."""
-    saver = Saver(buffer, options)
+    saver = Saver(buffer, options, session=session)
     over = threading.Event()
     thread = threading.Thread(target=saver.follow, args=(over.is_set,))
     thread.start()

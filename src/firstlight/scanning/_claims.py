@@ -144,6 +144,14 @@ class Claims:
             self._uses.remove(use)
             self._wake()
 
+    @contextmanager
+    def held(self, use: Use) -> Iterator[None]:
+        """Give a use back at the end of the block."""
+        try:
+            yield
+        finally:
+            self.give(use)
+
     def lock(self, names: Sequence[str], client: Client) -> None:
         """Keep devices for a client; all of them, or none.
 

@@ -5,31 +5,31 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, TypeAlias, TypeVar
 
 from firstlight.devices import Axis
-from firstlight.model import Clock, Conflict, FirstlightError, RealClock, RunAborted, Saving, Scan
+from firstlight.model import Clock, Conflict, RealClock, RunAborted, Saving, Scan
 from firstlight.scanning import _path
-from firstlight.scanning._chain import build
+from firstlight.scanning._ahead import examine, foresee, rehearse
 from firstlight.scanning._claims import SCANS, Busy, Claims, Client, Lock, Use, acting, together
 from firstlight.scanning._conduct import Conductor, Outcome, Settings, Watch, supervise
 from firstlight.scanning._devices import Devices
-from firstlight.scanning._estimate import DryRun, Estimate, estimate, free
+from firstlight.scanning._estimate import DryRun, Estimate
 from firstlight.scanning._gate import Gate, Rule
 from firstlight.scanning._info import as_error
+from firstlight.scanning._interrupts import interruptible
 from firstlight.scanning._jobs import Job, Sort
 from firstlight.scanning._movements import Movements
 from firstlight.scanning._plan import problems, resolve
 from firstlight.scanning._presets import Preset
 from firstlight.scanning._progress import Listener, Progress
-from firstlight.scanning._sequence import ScanSequence, conduct_sequence, lay_out
+from firstlight.scanning._sequence import ScanSequence, conduct_sequence
 from firstlight.scanning._store import Store
 from firstlight.scanning._uses import used_by
 from firstlight.scanning._waits import DaemonThreads, Waits
@@ -159,6 +159,7 @@ class Engine(Movements):
         :raises RunAborted: stopped by the user.
         :raises FirstlightError: what made it fail; nothing moved when it is about the description or the limits.
         """
+        self._ready(what)
         outcome = self._uninterrupted(lambda: self.launch(what, queue=queue, devices=devices))
         if outcome.error is not None:
             raise outcome.error
@@ -280,13 +281,14 @@ class Engine(Movements):
         :raises FirstlightError: the first reason; nothing moved.
         """
         self._ready(what)
-        for problem in self._in_loop(lambda: self._examine(what, self.devices))[1]:
+        for problem in self._in_loop(lambda: examine(what, self.devices, self.gate))[1]:
             raise problem
 
     def estimate(self, what: Runnable, devices: Devices | None = None) -> Estimate:
         """What it would take: time, data, memory and disk; and why it may not run, if so. Nothing moves."""
         self._ready(what)
-        return self._in_loop(lambda: self._estimate(what, devices or self.devices))
+        memory = getattr(self.store, "root", None)
+        return self._in_loop(lambda: foresee(what, devices or self.devices, self.gate, memory, self._disk))
 
     def dry_run(self, what: Runnable, devices: Devices | None = None) -> DryRun:
         """Visit the same points without moving: positions and chain.
@@ -294,7 +296,7 @@ class Engine(Movements):
         :raises FirstlightError: when it may not run.
         """
         self._ready(what)
-        return self._in_loop(lambda: self._dry_run(what, devices or self.devices))
+        return self._in_loop(lambda: rehearse(what, devices or self.devices, self.gate))
 
     def close(self) -> None:
         """Stop what runs and end the thread; idempotent."""
@@ -366,7 +368,9 @@ class Engine(Movements):
                     self._announce(name, False)
             return acting_now.result()
 
-    async def _claim(self, job: Job[Any], names: Iterable[str], axes: Iterable[str], queue: bool) -> _Claim:
+    async def _claim(
+        self, job: Job[Any], names: Iterable[str], axes: Iterable[str], queue: bool
+    ) -> AbstractContextManager[None]:
         """Take what a job uses; the context gives it back."""
         use = Use(job.client, job.doing, together(self.devices, names), together(self.devices, axes), job)
         while True:
@@ -383,7 +387,7 @@ class Engine(Movements):
                 if job.interrupt.times:
                     raise RunAborted(f"{job.doing} was stopped by the user while it waited. {error.message}") from None
             else:
-                return _Claim(self._claims, use)
+                return self._claims.held(use)
 
     def _announce(self, name: str, moving: bool) -> None:
         for listener in self.gate.listeners:
@@ -391,44 +395,6 @@ class Engine(Movements):
 
     def _saving_of(self, what: Runnable) -> Saving | None:
         return self._saving(what) if self._saving is not None and what.save else None
-
-    def _examine(self, what: Runnable, devices: Devices) -> tuple[Any, list[FirstlightError]]:
-        gate = self.gate.part(devices)
-        if isinstance(what, ScanSequence):
-            return lay_out(what, devices, gate)
-        plan = resolve(what, devices)
-        return plan, problems(plan, devices, gate)
-
-    def _estimate(self, what: Runnable, devices: Devices) -> Estimate:
-        laid, found = self._examine(what, devices)
-        memory = getattr(self.store, "root", None)
-        if not isinstance(what, ScanSequence):
-            return estimate(laid, devices, found, memory, self._disk)
-        return Estimate(
-            title=what.title,
-            points=sum(scan.npoints for scan in what.scans),
-            duration=sum(part.seconds for part in laid),
-            nbytes=sum(part.nbytes for part in laid),
-            memory_free=free(memory),
-            disk_free=free(self._disk) if what.save else None,
-            problems=tuple(str(problem) for problem in found),
-        )
-
-    def _dry_run(self, what: Runnable, devices: Devices) -> DryRun:
-        laid, found = self._examine(what, devices)
-        for problem in found:
-            raise problem
-
-        def dry(plan: Any) -> DryRun:
-            return DryRun(plan.scan.title, plan.points, plan.positions, build(plan, devices))
-
-        if not isinstance(what, ScanSequence):
-            return dry(laid)
-        parts = tuple(
-            dry(part.plan) if part.plan is not None else DryRun(f"move {part.step.axis} to {part.target:g}", None)
-            for part in laid
-        )
-        return DryRun(what.title, None, {}, None, parts)
 
     def _tell(self, progress: Progress) -> None:
         for listener in tuple(self.listeners):
@@ -458,35 +424,22 @@ class Engine(Movements):
     def _uninterrupted(self, launch: Callable[[], Job[_T]]) -> _T:
         """The result of what is launched, however often Ctrl-C is pressed: each time aborts, none leaves early."""
         launched: list[Job[_T]] = []
-        with self._sigint_aborts(launched) as presses:
+
+        def abort() -> None:
+            for job in launched:
+                job.abort()
+
+        with interruptible(abort) as presses:
             launched.append(launch())
             job = launched[0]
             if presses:
-                job.abort()
+                abort()
             while True:
                 try:
                     return job.future.result()
                 except KeyboardInterrupt:
                     # Not by our handler: raised by whoever replaced it meanwhile.
                     job.abort()
-
-    @contextmanager
-    def _sigint_aborts(self, launched: Sequence[Job[Any]]) -> Iterator[list[int]]:
-        presses: list[int] = []
-        if threading.current_thread() is not threading.main_thread():
-            yield presses
-            return
-
-        def press(number: int, frame: FrameType | None) -> None:
-            presses.append(number)
-            for job in launched:
-                job.abort()
-
-        before = signal.signal(signal.SIGINT, press)
-        try:
-            yield presses
-        finally:
-            signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)
 
     def _in_loop(self, function: Callable[[], _T]) -> _T:
         """Call a function in the engine's thread, where devices are talked to."""
@@ -503,22 +456,6 @@ class Engine(Movements):
     def _not_inside(self, what: str) -> None:
         if threading.current_thread() is self._thread:
             raise Conflict(f"A hook of a run cannot {what} something else.", hint="Do it after the run.")
-
-
-class _Claim:
-    """Gives back what a job took when the block ends."""
-
-    def __init__(self, claims: Claims, use: Use) -> None:
-        self._claims = claims
-        self._use = use
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._claims.give(self._use)
 
 
 def _moves(axis: Axis) -> bool:

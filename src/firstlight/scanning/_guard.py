@@ -180,6 +180,10 @@ def main(context: ChildContext, *, lock: str, devices: Sequence[Mapping[str, Any
         context.log.info("the session said goodbye; nothing to do")
         return
     began = time.monotonic()
+    try:
+        stops.refresh()
+    except Exception:
+        context.log.exception("the last list of devices cannot be read")
     known = stops.all
     context.log.warning("the session died: stopping %s", ", ".join(name for name, _, _ in known) or "nothing")
     failures = _stop_all(context, known)

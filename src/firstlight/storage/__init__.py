@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from firstlight.storage._rescue import Rescued, rescue, unfinished
     from firstlight.storage._runsaver import RunSaver
     from firstlight.storage._scan import FileChannel, ScanFile, list_entries, open_scan
-    from firstlight.storage._service import RunStatus, Saver, SaverStatus
+    from firstlight.storage._service import RunStatus, Saver, SaverStatus, saver_address
     from firstlight.storage._spool import IcatRequest, IcatSpool, icat_broker
 
 _HOMES = {
@@ -65,6 +65,7 @@ _HOMES = {
     "RunStatus": "_service",
     "Saver": "_service",
     "SaverStatus": "_service",
+    "saver_address": "_service",
     "IcatRequest": "_spool",
     "IcatSpool": "_spool",
     "icat_broker": "_spool",
@@ -114,6 +115,7 @@ __all__ = [
     "require_root",
     "require_space",
     "rescue",
+    "saver_address",
     "state_folder",
     "unfinished",
     "write_dataset_links",
