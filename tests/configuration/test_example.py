@@ -31,8 +31,10 @@ def test_the_example_is_right_and_every_device_can_be_built(tmp_path: Path) -> N
     assert load(tmp_path, {}).devices.keys() == beamline.devices.keys()
 
 
-def test_editors_find_nothing_wrong_with_the_example_by_its_own_schema(tmp_path: Path) -> None:
-    path, beside = new(tmp_path / "fl01.yml")
+@pytest.mark.parametrize("full", [False, True])
+def test_editors_find_nothing_wrong_with_the_example_by_its_own_schema(tmp_path: Path, full: bool) -> None:
+    path, beside = new(tmp_path / "fl01.yml", "id99", full=full)
+    assert load(path, {}).name == "id99"
     text = path.read_text()
     assert text.splitlines()[0] == f"# yaml-language-server: $schema={beside.name}"
     document = YAML(typ="safe", pure=True).load(text)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import firstlight
+from firstlight.configuration import new
 from firstlight.model import Conflict, NotFound
 from firstlight.session import Session
 
@@ -266,3 +267,16 @@ def test_a_proposal_outside_the_roots_is_refused_before_anything_is_measured(fil
         assert str(session.loopscan(1, 0).path).startswith(str(disk))
         session.newproposal("test1")
         assert session.current.experiment.root == file.parent / "data" / "fl02" / "tmp"
+
+
+def test_a_whole_beamline_that_did_not_change_is_left_alone(tmp_path: Path, buffer_root: Path) -> None:
+    written, _ = new(tmp_path / "fl01.yml", full=True)
+    text = written.read_text()
+    written.write_text(text + "\naliases: {opening: s1h.gap, omega: rot}\n")
+    with firstlight.load(written, buffer=buffer_root) as session:
+        assert session.reload() == "Nothing has changed."
+        assert session["opening"].name == "s1h.gap"
+        assert session["omega"].name == "rot"
+        written.write_text(text)
+        assert session.reload() == "changed: aliases"
+        assert session["s1h.gap"].unit == "mm"

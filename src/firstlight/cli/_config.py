@@ -102,11 +102,12 @@ def schema(
 def new(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The new file, or a folder for beamline.yml.")] = Path(),
     name: Annotated[str, typer.Option("--name", help="Of the beamline.")] = "fl01",
+    full: Annotated[bool, typer.Option("--full", help="A whole beamline, from the machine to the camera.")] = False,
 ) -> None:
     """Write a first configuration, of a simulated beamline, and the schema beside it; never over a file that exists."""
     from firstlight.configuration import new as write
 
-    for file in write(path, name):
+    for file in write(path, name, full=full):
         say(f"{file} written.")
 
 

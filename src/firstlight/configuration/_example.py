@@ -86,11 +86,12 @@ storage:
 """
 
 
-def new(path: Path, name: str = "fl01") -> tuple[Path, ...]:
+def new(path: Path, name: str = "fl01", *, full: bool = False) -> tuple[Path, ...]:
     """Write a first configuration, with the schema for editors beside it.
 
     :param path: of the new file, or of a folder for ``beamline.yml``.
     :param name: of the beamline.
+    :param full: the whole simulated imaging beamline, from the machine to the camera, in place of a small one.
     :returns: the files that were written; a schema that is there is left alone.
     :raises Conflict: when the file exists.
     :raises InvalidInput: for a name that cannot stand in the paths of data.
@@ -99,11 +100,19 @@ def new(path: Path, name: str = "fl01") -> tuple[Path, ...]:
     if path.suffix not in (".yml", ".yaml"):
         path /= "beamline.yml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = EXAMPLE.format(schema=SCHEMA, file=path.name, name=name)
+    text = _whole(name) if full else EXAMPLE.format(schema=SCHEMA, file=path.name, name=name)
     if not _create(path, text):
         raise Conflict(f"{path} exists, and is left as it is.", hint="Choose another name.")
     beside = path.parent / SCHEMA
     return (path, beside) if _create(beside, schema_text()) else (path,)
+
+
+def _whole(name: str) -> str:
+    from firstlight.simulation.beamlines import FL01
+
+    return f"# yaml-language-server: $schema={SCHEMA}\n" + FL01.read_text().replace(
+        "beamline: fl01", f"beamline: {name}", 1
+    )
 
 
 def schema_text() -> str:

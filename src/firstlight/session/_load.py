@@ -84,9 +84,16 @@ class Parts:
         self.default = (default,) if default in self.groups else ()
         self.aliases = {alias: name for alias, name in beamline.aliases.items() if name.partition(".")[0] in names}
         self.setups = {
-            setup: dict(values) for setup, values in beamline.setups.items() if set(values) - {"session"} <= names
+            setup: dict(values)
+            for setup, values in beamline.setups.items()
+            if {_device(key) for key in values} - {"session"} <= names
         }
         self.scripts = sub.scripts if sub is not None else beamline.scripts
+
+
+def _device(name: str) -> str:
+    """The device of a part: slits of ``slits.gap``."""
+    return name.partition(".")[0]
 
 
 def parts_of(beamline: Beamline, session: str) -> Parts:
@@ -117,7 +124,7 @@ def reload(session: Session, beamline: Beamline, sub: str) -> str:
         )
     difference = compare(beamline, fresh)
     wanted = {entry.name: entry for entry in parts.entries}
-    present = set(session.devices)
+    present = set(session.kinds)
     touched = {*difference.changed, *difference.affected}
     gone = sorted(present - set(wanted))
     build = [entry for name, entry in wanted.items() if name not in present or name in touched]
