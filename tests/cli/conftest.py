@@ -23,6 +23,7 @@ def environment(buffer_root: Path, tmp_path: Path) -> dict[str, str]:
         "HOME": str(home),
         "FIRSTLIGHT_BUFFER": str(buffer_root / "root"),
         "FIRSTLIGHT_SPILL": str(tmp_path / "spill"),
+        "FIRSTLIGHT_STATE": str(tmp_path / "state"),
         "COLUMNS": "120",
         # The sources under test, when they are not the installed ones.
         **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},

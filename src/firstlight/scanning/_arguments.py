@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, SupportsIndex, TypeAlias, runtime_checkable
 
-from firstlight.model import InvalidInput, TriggerMode, convert
+from firstlight.model import InvalidInput, TriggerMode, convert, parse_unit
 
 
 @runtime_checkable
@@ -183,7 +183,7 @@ def _unit_of(text: str, what: str) -> str:
         raise InvalidInput(f"{what}: {text!r} is not a position.", hint="Write for instance '10 mm'.")
     unit = text[number.end() :].strip()
     try:
-        convert(text, unit)
+        parse_unit(unit)
     except InvalidInput:
         raise InvalidInput(f"{what}: {unit} is not a unit.", hint="Write for instance '10 mm'.") from None
     return unit
