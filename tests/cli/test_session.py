@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from firstlight.session import Layout
-from firstlight.session._simulated import devices
 from tests.cli.conftest import Command
 
 
@@ -20,7 +18,8 @@ def test_a_session_is_started_listed_and_ended(firstlight: Command, tmp_path: Pa
         assert "sim" in listed.stdout
         assert "nobody" in listed.stdout
         (status,) = json.loads(firstlight("session", "ls", "--json").stdout)
-        assert (status["name"], status["devices"], status["hosted"]) == ("sim", len(devices(Layout(), 1)), True)
+        assert (status["name"], status["hosted"], status["failed"]) == ("sim", True, [])
+        assert status["devices"] > 0
         assert Path(status["log"]).is_file()
         again = firstlight("session", "start", "--simulated", "--name", "sim")
         assert again.returncode == 1

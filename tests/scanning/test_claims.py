@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -212,3 +213,55 @@ def test_who_asks_is_this_process_unless_somebody_says_otherwise() -> None:
     with acting_as(ANNA):
         assert acting() == ANNA
     assert acting() != ANNA
+
+
+@pytest.fixture
+def two(new_beamline: Callable[..., Beamline], tmp_path: Path) -> tuple[Beamline, Beamline]:
+    """Two sessions of one beamline."""
+    one, other = (new_beamline(shared=tmp_path / "devices", session=name) for name in ("whole", "part"))
+    return one, other
+
+
+def test_what_another_session_uses_is_refused_and_says_which(two: tuple[Beamline, Beamline]) -> None:
+    one, other = two
+    held = Held(one, "rot")
+    with pytest.raises(Busy) as caught:
+        other.engine.move({"sy": 1.0, "rot": 1.0})
+    assert str(caught.value).startswith("rot is used by anna's shell (process 101) in the session whole: hold rot.")
+    assert caught.value.device == "rot"
+    with pytest.raises(Busy, match="rot is used by anna"):
+        other.engine.change(["rot"], lambda: None)
+    other.engine.move({"sy": 1.0})
+    held.release()
+    other.engine.move({"rot": 1.0})
+
+
+def test_in_the_queue_a_move_waits_for_another_session(two: tuple[Beamline, Beamline]) -> None:
+    one, other = two
+    held = Held(one, "rot")
+    job = other.engine.launch_move({"rot": 3.0}, queue=True)
+    held.release()
+    job.result(10)
+    assert other.rot.position == 3.0
+
+
+def test_a_lock_holds_among_sessions_and_each_may_scan(two: tuple[Beamline, Beamline]) -> None:
+    one, other = two
+    one.engine.lock(["rot"], ANNA)
+    with acting_as(ANNA):
+        one.engine.move({"rot": 1.0})
+    with pytest.raises(Busy, match=r"rot is used by anna's shell \(process 101\) in the session whole: locked"):
+        other.engine.move({"rot": 1.0})
+    running = one.engine.launch(loopscan(10**6, 0, "ring", shutter="as-is"))
+    assert other.engine.run(loopscan(1, 0.1, "diode", shutter="as-is")).ok
+    running.abort()
+    running.result(10)
+    one.engine.unlock(["rot"], ANNA)
+    other.engine.move({"rot": 1.0})
+
+
+def test_a_session_that_ends_gives_everything_back(two: tuple[Beamline, Beamline]) -> None:
+    one, other = two
+    one.engine.lock(["rot", "slits.gap", "a/b"], ANNA)
+    one.engine.close()
+    other.engine.lock(["rot", "slits.gap", "a/b"], BRUNO)

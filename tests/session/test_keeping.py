@@ -16,6 +16,7 @@ import pytest
 import firstlight
 from firstlight.configuration import new
 from firstlight.model import Conflict, NotFound
+from firstlight.scanning import Busy
 from firstlight.session import Session
 
 QUICK: dict[str, Any] = {"kind": "sim.axis", "velocity": 500.0, "acceleration": 50000.0}
@@ -201,6 +202,9 @@ def test_a_sub_session_has_a_part_of_the_beamline(file: Path, buffer_root: Path)
         part.sx.set_position(3.0)
         assert len(whole.devices) == 4
         assert part.loopscan(1, 0).path != whole.loopscan(1, 0).path
+        with part.lock("sx"), pytest.raises(Busy, match=r"sx is used by .* in the session part: locked"):
+            whole.sx.move(1.0)
+        whole.sx.move(1.0)
     with pytest.raises(NotFound, match=r"fl02 has no session prt\. Did you mean part"):
         firstlight.load(file, session="prt", buffer=buffer_root)
 

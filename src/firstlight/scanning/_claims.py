@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ from functools import cache
 
 from firstlight.model import Conflict
 from firstlight.scanning._devices import Devices
+from firstlight.scanning._shared import Elsewhere, SharedClaims
 
 SCANS = ""
 """Stands for the right to scan: one scan runs at a time, whatever it uses."""
@@ -95,12 +96,21 @@ class Use:
 
 
 class Claims:
-    """Who uses and who has locked what; touched in the engine's thread only."""
+    """Who uses and who has locked what; touched in the engine's thread only.
 
-    def __init__(self) -> None:
+    :param shared: the same among all sessions of the beamline; None for an engine alone.
+    """
+
+    def __init__(self, shared: SharedClaims | None = None) -> None:
+        self._shared = shared
         self._uses: list[Use] = []
         self._locks: dict[str, Lock] = {}
         self._waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def shared(self) -> bool:
+        """Whether other sessions may have devices, too."""
+        return self._shared is not None
 
     @property
     def uses(self) -> tuple[Use, ...]:
@@ -112,11 +122,16 @@ class Claims:
         """All locks, sorted by device."""
         return tuple(self._locks[name] for name in sorted(self._locks))
 
-    def check(self, names: Iterable[str], client: Client) -> None:
-        """Refuse names that somebody else has locked, or that anybody uses.
+    def check(self, names: Collection[str], client: Client) -> None:
+        """Refuse names that somebody else has locked, or that anybody uses, here or in another session.
 
         :raises Busy: that says who has it and for what.
         """
+        self._check_here(names, client)
+        self._elsewhere(names, client, "changes its settings")
+        self._nowhere(names)
+
+    def _check_here(self, names: Iterable[str], client: Client) -> None:
         for name in sorted(names):
             lock = self._locks.get(name)
             if lock is not None and lock.owner != client:
@@ -135,13 +150,15 @@ class Claims:
 
         :raises Busy: as :meth:`check`.
         """
-        self.check(use.names, use.client)
+        self._check_here(use.names, use.client)
+        self._elsewhere(use.names, use.client, use.doing)
         self._uses.append(use)
 
     def give(self, use: Use) -> None:
         """Give back what a use took; idempotent."""
         if use in self._uses:
             self._uses.remove(use)
+            self._nowhere(use.names)
             self._wake()
 
     @contextmanager
@@ -164,7 +181,9 @@ class Claims:
             use = next((use for use in self._uses if name in use.names and use.client != client), None)
             if use is not None:
                 raise _in_use(name, use)
-        for name in names:
+        fresh = [name for name in dict.fromkeys(names) if name not in self._locks]
+        self._elsewhere(fresh, client, "locked")
+        for name in fresh:
             self._locks[name] = Lock(name, client)
 
     def unlock(self, names: Iterable[str], client: Client | None = None) -> list[str]:
@@ -172,6 +191,7 @@ class Claims:
         mine = [n for n in dict.fromkeys(names) if n in self._locks and client in (None, self._locks[n].owner)]
         for name in mine:
             del self._locks[name]
+        self._nowhere(mine)
         if mine:
             self._wake()
         return mine
@@ -185,6 +205,25 @@ class Claims:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         return waiter
+
+    def close(self) -> None:
+        """Other sessions may have everything."""
+        if self._shared is not None:
+            self._shared.close()
+
+    def _elsewhere(self, names: Iterable[str], client: Client, doing: str) -> None:
+        """Take devices among all sessions."""
+        if self._shared is not None:
+            try:
+                self._shared.take([name for name in names if name != SCANS], str(client), doing)
+            except Elsewhere as error:
+                hint = "Wait for its end, or ask for it to be stopped."
+                raise Busy(error.words, hint=hint, device=error.device, owner=error.owner) from None
+
+    def _nowhere(self, names: Iterable[str]) -> None:
+        """Give them back."""
+        if self._shared is not None:
+            self._shared.give([name for name in names if name != SCANS])
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, []

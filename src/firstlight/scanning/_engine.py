@@ -30,12 +30,16 @@ from firstlight.scanning._plan import problems, resolve
 from firstlight.scanning._presets import Preset
 from firstlight.scanning._progress import Listener, Progress
 from firstlight.scanning._sequence import ScanSequence, conduct_sequence
+from firstlight.scanning._shared import SharedClaims
 from firstlight.scanning._store import Store
 from firstlight.scanning._uses import used_by
 from firstlight.scanning._waits import DaemonThreads, Waits
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+
+LOOK = 0.1
+"""Seconds between two looks whether another session has given a device back."""
 
 Runnable: TypeAlias = Scan | ScanSequence
 """What an engine runs."""
@@ -57,6 +61,7 @@ class Engine(Movements):
     :param disk: folder at or above the one where scans are saved, for estimates.
     :param prepare_paths: import the path library in the background now, so that the first step scan is not late.
     :param session: named in every run, for its saver.
+    :param shared: folder by which sessions of one beamline know what the others use; None for an engine alone.
     :param ready: called in the caller's thread before anything is looked at or moves; waits until what is named can be
         used.
     """
@@ -75,6 +80,7 @@ class Engine(Movements):
         disk: Path | None = None,
         prepare_paths: bool = False,
         session: str = "",
+        shared: Path | None = None,
         ready: Callable[[Runnable | None], None] = lambda what: None,
     ) -> None:
         self.clock: Clock = clock if clock is not None else RealClock()
@@ -98,7 +104,7 @@ class Engine(Movements):
         self._loop.set_default_executor(DaemonThreads())
         self._guard = threading.RLock()  # a signal handler may come in while it is held
         self._jobs: list[Job[Any]] = []
-        self._claims = Claims()
+        self._claims = Claims(SharedClaims(shared, session) if shared is not None else None)
         self._closed = False
         self._thread = threading.Thread(target=self._loop.run_forever, name="firstlight-engine", daemon=True)
         self._thread.start()
@@ -315,6 +321,7 @@ class Engine(Movements):
         self._thread.join(timeout=10.0)
         if not self._thread.is_alive():
             _finish_loop(self._loop)
+        self._claims.close()
 
     def _settings(self, devices: Devices | None = None) -> Settings:
         chosen = devices or self.devices
@@ -381,7 +388,9 @@ class Engine(Movements):
                     raise
                 changed = self._claims.changed()
                 pressed = asyncio.ensure_future(job.interrupt.pressed())
-                await asyncio.wait({changed, pressed}, return_when=asyncio.FIRST_COMPLETED)
+                # Another session tells nobody that it has given something back.
+                again = LOOK if self._claims.shared else None
+                await asyncio.wait({changed, pressed}, timeout=again, return_when=asyncio.FIRST_COMPLETED)
                 changed.cancel()
                 pressed.cancel()
                 if job.interrupt.times:

@@ -150,7 +150,7 @@ class Session(Face):
                 Engine(
                     self.buffer, Devices(), clock, saving=self._saving, readers=(SAVER,), session=name,
                     metadata=self.current.metadata, watches=[self._watch], disk=self.data, prepare_paths=True,
-                    ready=self._ready,
+                    ready=self._ready, shared=lock.path.parent / f"{beamline or name}.devices",
                 )
             )  # fmt: skip
             self.engine.listeners += [self._watch.follow, self._remember, self._register.follow]
