@@ -59,7 +59,9 @@ class Control(Service):
         self._clients: dict[int, Client] = {}
         self._jobs: dict[int, tuple[Job[Any], int]] = {}
         self._setups: dict[int, tuple[int, dict[str, dict[str, Any]], Callable[[], None]]] = {}
-        self.positions = Positions(session.engine, lambda changed: self.emit("axes", dict(changed)))
+        self.positions = Positions(
+            session.engine, lambda changed: self.emit("axes", dict(changed)), lambda: bool(self._clients)
+        )
         session.engine.listeners.append(self._progress)
 
     def close(self) -> None:

@@ -24,9 +24,13 @@ class Positions:
     """Watches the axes of an engine.
 
     :param tell: called with the axes that changed, in a thread of its own.
+    :param wanted: whether anybody wants to know; hardware is not asked for nobody.
     """
 
-    def __init__(self, engine: Engine, tell: Callable[[Mapping[str, AxisFacts]], None]) -> None:
+    def __init__(
+        self, engine: Engine, tell: Callable[[Mapping[str, AxisFacts]], None], wanted: Callable[[], bool]
+    ) -> None:
+        self._wanted = wanted
         self._engine = engine
         self._tell = tell
         self._known: dict[str, AxisFacts] = {}
@@ -87,9 +91,11 @@ class Positions:
     def _watch(self) -> None:
         while not self._over:
             with self._lock:
-                moving = set(self._moving)
+                moving = set(self._moving) if self._wanted() else set()
             rang = self._wake.wait(MOVING if moving else REST)
             self._wake.clear()
+            if not self._wanted():
+                continue
             with self._lock:
                 names, self._changed = self._changed | self._moving, set()
             try:
