@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from firstlight.data._listing import DatasetEntry, describe, scan_numbers, walk
+from firstlight.data._listing import place, scan_numbers, walk
 from firstlight.data._query import Query
-from firstlight.model import DataError, EndReason, FirstlightError, NotFound, RunState
+from firstlight.model import DataError, EndReason, FirstlightError, NotFound, RunEnd, RunInfo, RunState
+
+if TYPE_CHECKING:
+    from firstlight.buffer import RunReader
 
 _log = logging.getLogger(__name__)
 
@@ -156,18 +159,20 @@ class Catalogue:
             removed = sum(self._remove(connection, i) for i in gone)
         return Update(datasets, read, removed)
 
-    def note(self, path: Path, number: int) -> None:
+    def note(self, path: Path, number: int, run: RunReader | None = None) -> None:
         """Index one run that was just saved, without looking at the others of its dataset.
 
         :param path: its own file, ``.../{dataset folder}/scanNNNN/scanNNNN.h5``.
         :param number: its number.
+        :param run: the run in the buffer, which spares opening the file: who opens it at the same moment in the same
+            process would have to do so with the same locking.
         """
-        folder = path.absolute().parents[1]
-        run = _read(path.absolute(), number)
+        path = path.absolute()
+        folder = path.parents[1]
+        found = _read(path, number) if run is None else _described(path, number, run)
         with self._use() as connection:
             row = connection.execute("SELECT id FROM datasets WHERE folder = ?", (str(folder),)).fetchone()
-            identity = row[0] if row else self._insert(connection, folder, describe(folder))
-            _store(connection, identity, run)
+            _store(connection, row[0] if row else self._insert(connection, folder), found)
 
     def search(
         self, text: str = "", *, root: Path | str | None = None, limit: int | None = None
@@ -228,7 +233,7 @@ class Catalogue:
             if old != _stamp(path) or state != RunState.CLOSED:
                 fresh.append(_read(path, number))
         with self._use() as connection:
-            identity = row[0] if row else self._insert(connection, folder, describe(folder), root)
+            identity = row[0] if row else self._insert(connection, folder, root)
             for run in fresh:
                 _store(connection, identity, run)
             gone = [(identity, number) for number in known if number not in numbers]
@@ -236,16 +241,13 @@ class Catalogue:
             connection.execute("UPDATE datasets SET stamp = ? WHERE id = ?", (stamp, identity))
         return len(fresh)
 
-    def _insert(
-        self, connection: sqlite3.Connection, folder: Path, entry: DatasetEntry, root: Path | None = None
-    ) -> int:
+    def _insert(self, connection: sqlite3.Connection, folder: Path, root: Path | None = None) -> int:
+        sample, dataset, proposal, beamline, session = place(folder)
         if root is None:
             # The session of the experiment: a facility's whole data root may hold years.
-            root = folder.parents[2] if entry.proposal else folder
+            root = folder.parents[2] if proposal else folder
             connection.execute("INSERT OR IGNORE INTO roots VALUES (?)", (str(root),))
-        values = (
-            str(root), str(folder), "", entry.proposal, entry.beamline, entry.session, entry.sample, entry.dataset,
-        )  # fmt: skip
+        values = (str(root), str(folder), "", proposal, beamline, session, sample, dataset)
         cursor = connection.execute(
             "INSERT INTO datasets (root, folder, stamp, proposal, beamline, session, sample, dataset) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder) DO UPDATE SET stamp = '' RETURNING id",
@@ -350,30 +352,46 @@ def _read(path: Path, number: int) -> dict[str, Any]:
     """What the file says of one run."""
     from firstlight.storage import open_scan
 
-    empty: dict[str, Any] = {
-        "number": number, "stamp": _stamp(path), "path": str(path), "key": "", "name": "", "title": "",
-        "description": "", "technique": "", "axes": "[]", "channels": "[]", "start": None, "stop": None,
-        "state": int(RunState.RUNNING), "reason": "", "npoints": None, "problem": "",
-    }  # fmt: skip
     try:
         with open_scan(path, f"{number}.1") as scan:
-            info, end = scan.info, scan.end
-            return empty | {
-                "key": scan.key,
-                "name": info.name,
-                "title": info.title,
-                "description": _words(info.metadata.get("sample"), "description"),
-                "technique": _technique(info.metadata),
-                "axes": json.dumps(info.axes),
-                "channels": json.dumps(list(scan.channels)),
-                "start": info.start_epoch,
-                "stop": end.epoch if end is not None else None,
-                "state": int(scan.state),
-                "reason": str(end.reason) if end is not None else "",
-                "npoints": info.npoints,
-            }
+            return _facts(path, number, scan.info, scan.end, scan.state, scan.key, list(scan.channels))
     except (FirstlightError, OSError) as error:
-        return empty | {"problem": error.message if isinstance(error, FirstlightError) else str(error)}
+        problem = error.message if isinstance(error, FirstlightError) else str(error)
+        return _EMPTY | {"number": number, "stamp": _stamp(path), "path": str(path), "problem": problem}
+
+
+def _described(path: Path, number: int, run: RunReader) -> dict[str, Any]:
+    """The same of a run in the buffer."""
+    return _facts(path, number, run.info, run.end, run.state, run.key, list(run.channels))
+
+
+_EMPTY: dict[str, Any] = {
+    "number": 0, "stamp": "", "path": "", "key": "", "name": "", "title": "", "description": "", "technique": "",
+    "axes": "[]", "channels": "[]", "start": None, "stop": None, "state": int(RunState.RUNNING), "reason": "",
+    "npoints": None, "problem": "",
+}  # fmt: skip
+
+
+def _facts(
+    path: Path, number: int, info: RunInfo, end: RunEnd | None, state: RunState, key: str, channels: list[str]
+) -> dict[str, Any]:
+    return _EMPTY | {
+        "number": number,
+        "stamp": _stamp(path),
+        "path": str(path),
+        "key": key,
+        "name": info.name,
+        "title": info.title,
+        "description": _words(info.metadata.get("sample"), "description"),
+        "technique": _technique(info.metadata),
+        "axes": json.dumps(info.axes),
+        "channels": json.dumps(channels),
+        "start": info.start_epoch,
+        "stop": end.epoch if end is not None else None,
+        "state": int(state),
+        "reason": str(end.reason) if end is not None else "",
+        "npoints": info.npoints,
+    }
 
 
 def _words(tree: object, key: str) -> str:

@@ -248,23 +248,29 @@ def _is_dataset(folder: Path) -> bool:
 
 def describe(folder: Path) -> DatasetEntry:
     """A dataset by its folder."""
-    sample = folder.parent.name
-    policy = folder.parents[1].name == "RAW_DATA" if len(folder.parents) > 5 else False
-    words = [p.name for p in (folder.parents[4], folder.parents[3], folder.parents[2])] if policy else ["", "", ""]
+    sample, dataset, proposal, beamline, session = place(folder)
     file = folder / f"{folder.name}.h5"
     times = [p.stat().st_mtime for p in (folder, *_children(folder)) if p.exists()]
     if file.exists():
         times.append(file.stat().st_mtime)
     return DatasetEntry(
-        proposal=words[0],
-        beamline=words[1],
-        session=words[2],
+        proposal=proposal,
+        beamline=beamline,
+        session=session,
         sample=sample,
-        dataset=folder.name.removeprefix(f"{sample}_"),
+        dataset=dataset,
         folder=folder,
         numbers=tuple(scan_numbers(folder)),
         modified=max(times, default=0.0),
     )
+
+
+def place(folder: Path) -> tuple[str, str, str, str, str]:
+    """Sample, dataset, proposal, beamline and session, as far as a dataset's path tells; no file is opened."""
+    sample = folder.parent.name
+    policy = folder.parents[1].name == "RAW_DATA" if len(folder.parents) > 5 else False
+    words = [p.name for p in (folder.parents[4], folder.parents[3], folder.parents[2])] if policy else ["", "", ""]
+    return sample, folder.name.removeprefix(f"{sample}_"), words[0], words[1], words[2]
 
 
 def _children(folder: Path) -> list[Path]:

@@ -80,7 +80,7 @@ class Register:
                 return
             if self._catalogue is None:
                 self._catalogue = Catalogue(self._file)
-            self._catalogue.note(Path(saving.file), saving.number)
+            self._catalogue.note(Path(saving.file), saving.number, run)
         except FirstlightError as error:
             # It is only an index; the next search looks at the files.
             _log.warning("Run %s is not in the catalogue: %s", key, error)
