@@ -184,3 +184,8 @@ def test_a_segment_that_turns_back_crosses_first_on_its_way_out() -> None:
     segments = np.array([[0.0, 4.0, 0.0, 2.0, -1.0]])
     np.testing.assert_allclose(motion.crossings(segments, [1.5, 2.0, 0.0]), [1.0, 2.0, 0.0])
     assert np.isnan(motion.crossings(segments, 2.1))
+
+
+def test_a_distance_that_numbers_hardly_tell_from_none_is_no_motion() -> None:
+    rows = motion.trapezoid(0.0, 5e-324, 5.0, 10.0, 1.0)
+    assert motion.state(rows, 2.0) == (5e-324, 0.0)

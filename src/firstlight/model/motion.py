@@ -32,6 +32,8 @@ def trapezoid(start: float, stop: float, velocity: float, acceleration: float, m
         return rest(start, moment)
     sign = 1.0 if stop > start else -1.0
     ramp = min(velocity / acceleration, (distance / acceleration) ** 0.5)
+    if ramp == 0.0:
+        return rest(stop, moment)  # nearer than numbers can tell
     peak = ramp * acceleration
     run_up = 0.5 * acceleration * ramp**2
     cruise = max(0.0, distance - 2 * run_up) / peak
