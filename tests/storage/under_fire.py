@@ -85,7 +85,7 @@ def main() -> None:
         if pid == 0:
             os.close(heard)
             arm(order["point"], order["when"], order["nth"], tell)
-            _saver.main(ChildContext("saver"), order["root"], order["options"], order["socket"])
+            _saver.main(ChildContext("saver"), order["root"], options=order["options"], socket=order["socket"])
             os._exit(0)
         os.close(tell)
         os.set_blocking(heard, False)
