@@ -1,67 +1,103 @@
-"""Running what a page says."""
+"""The pages are built when their sources have changed, and never in silence left out."""
 
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
-_spec = importlib.util.spec_from_file_location("_check_readme", ROOT / "docs" / "_check_readme.py")
-assert _spec is not None
-assert _spec.loader is not None
-pages = importlib.util.module_from_spec(_spec)
-sys.modules["_check_readme"] = pages
-_spec.loader.exec_module(pages)
-
-PAGE = """# A page
-
-```console
-$ echo hello > greeting
-hello is what it prints
-$ test -x ./run
-```
-
-```python
-from pathlib import Path
-assert Path("greeting").read_text() == "hello\\n"
-```
-
-<!-- not run -->
-```console
-$ false
-```
-
-```yaml
-this: is not run
-```
-"""
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_blocks_are_found_with_their_lines() -> None:
-    found = list(pages.blocks(PAGE))
-    assert [(block.language, block.line) for block in found] == [("console", 3), ("python", 9)]
+def _hook() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["hatch_build"] = module
+    spec.loader.exec_module(module)
+    return module
 
 
-def test_a_page_that_works_has_no_complaint(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text(PAGE)
-    assert pages.check(page) == []
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.delenv("FIRSTLIGHT_PAGES_SKIP", raising=False)
+    monkeypatch.delenv("FIRSTLIGHT_PAGES_FORCE", raising=False)
+    return _hook()
 
 
-@pytest.mark.parametrize(
-    "block",
-    [
-        "```console\n$ false\n$ true\n```\n",
-        "```python\nraise SystemExit(3)\n```\n",
-        "```python\nimport warnings; warnings.warn('old')\n```\n",
-    ],
-)
-def test_a_page_that_does_not_work_is_complained_about(tmp_path: Path, block: str) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("# Page\n\n" + block)
-    (complaint,) = pages.check(page)
-    assert complaint.startswith("page.md:3 ")
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Sources of pages, without what npm fetched."""
+    shutil.copytree(ROOT / "frontend", tmp_path / "frontend", ignore=shutil.ignore_patterns("node_modules", "dist"))
+    return tmp_path
+
+
+def _built(checkout: Path, stamp: str) -> Path:
+    static = checkout / "src/firstlight/web/static"
+    static.mkdir(parents=True)
+    (static / "index.html").write_text("old pages")
+    (static / "sources.sha256").write_text(stamp)
+    return static
+
+
+@pytest.fixture
+def no_node(hook: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise hook.PagesError("the pages could not be fetched.")
+
+    monkeypatch.setattr(hook, "_run", fails)
+
+
+def test_the_digest_follows_names_and_contents_but_not_what_npm_fetched(hook: ModuleType, checkout: Path) -> None:
+    first = hook.digest(checkout)
+    (checkout / "frontend/node_modules").mkdir()
+    (checkout / "frontend/node_modules/x.js").write_text("x")
+    assert hook.digest(checkout) == first
+    (checkout / "frontend/src/more.ts").write_text("")
+    second = hook.digest(checkout)
+    assert second != first
+    (checkout / "frontend/src/more.ts").write_text("export {};")
+    assert hook.digest(checkout) not in (first, second)
+
+
+def test_pages_of_these_sources_are_not_built_again(hook: ModuleType, checkout: Path, no_node: None) -> None:
+    _built(checkout, hook.digest(checkout))
+    assert not hook.stale(checkout)
+    hook.build(checkout, force=True)
+
+
+@pytest.mark.usefixtures("no_node")
+def test_old_pages_are_kept_with_a_warning(
+    hook: ModuleType, checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    static = _built(checkout, "of other sources")
+    hook.build(checkout)
+    assert (static / "index.html").read_text() == "old pages"
+    assert "older than their sources" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("no_node")
+def test_old_pages_are_an_error_when_building_is_forced(hook: ModuleType, checkout: Path) -> None:
+    _built(checkout, "of other sources")
+    with pytest.raises(hook.PagesError):
+        hook.build(checkout, force=True)
+
+
+@pytest.mark.usefixtures("no_node")
+def test_no_pages_at_all_are_an_error(hook: ModuleType, checkout: Path) -> None:
+    with pytest.raises(hook.PagesError):
+        hook.build(checkout)
+
+
+def test_skipping_takes_what_is_there(hook: ModuleType, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIRSTLIGHT_PAGES_SKIP", "1")
+    assert not hook.stale(checkout)
+
+
+def test_the_list_of_packages_names_no_registry() -> None:
+    assert '"resolved"' not in (ROOT / "frontend/package-lock.json").read_text()
