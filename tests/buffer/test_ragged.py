@@ -83,6 +83,15 @@ def test_a_view_never_cuts_an_item(run: RunWriter, reader: RunReader, peaks: Cha
     assert copied <= 6  # one where each segment ends
 
 
+def test_a_view_of_empty_items_is_read_only_too(run: RunWriter, reader: RunReader, peaks: ChannelSpec) -> None:
+    ragged = run.create_ragged(peaks)
+    ragged.append_one(np.empty(0, "<u4"))
+    with reader.retain("saver") as saver, saver.view("peaks", 0, 1) as view:
+        assert isinstance(view, Ragged)
+        assert items(view) == [[]]
+        assert not view.values.flags.writeable
+
+
 def test_lengths_must_fit_the_values(run: RunWriter, peaks: ChannelSpec) -> None:
     ragged = run.create_ragged(peaks)
     values = np.arange(4, dtype="<u4")

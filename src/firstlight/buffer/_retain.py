@@ -86,8 +86,8 @@ class Grip:
             values, stop = self._pinned(start, stop)
         if values is None:
             values = self.channel.read(start, start + 1)
-            stop = start + 1
-            _freeze(values)
+        # Also an empty item, which lies nowhere.
+        _freeze(values)
         return values, start + len(values)
 
     def _pinned(self, start: int, stop: int) -> tuple[NDArray[Any] | Ragged | None, int]:
