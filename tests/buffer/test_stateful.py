@@ -362,9 +362,14 @@ class Rings(Machine):
             self.missing.add(self.count)
         self.count += done
 
-    @precondition(lambda self: self.readers and len(self.views) < 4)
+    # How much fits into a small spill depends on how fast its thread is: no precondition may depend on what follows from
+    # it, or the same examples would not draw the same rules again.
+
+    @precondition(lambda self: self.readers)
     @rule(who=st.integers(0, 1), skip=st.integers(0, 8), n=st.integers(1, 12))
     def hold_a_view(self, who: int, skip: int, n: int) -> None:
+        if len(self.views) >= 4:
+            return
         reader = self.readers[who % len(self.readers)]
         start = self.released[reader] + skip
         if start < self.count:
@@ -374,9 +379,10 @@ class Rings(Machine):
             self.check(values, start)
             self.views.append((reader, view, values, start))
 
-    @precondition(lambda self: self.views)
     @rule(which=st.integers(0, 3))
     def drop_a_view(self, which: int) -> None:
+        if not self.views:
+            return
         _, view, values, start = self.views.pop(which % len(self.views))
         self.check(values, start)
         view.__exit__(None, None, None)
@@ -400,9 +406,10 @@ class Rings(Machine):
         assert set(self.channel.missing(0, self.count).tolist()) == self.missing
         assert self.ring.dropped == len(self.missing)
 
-    @precondition(lambda self: self.count > 40)
     @rule(owner_dies=st.booleans())
     def seal(self, owner_dies: bool) -> None:
+        if self.count <= 40:
+            return
         if owner_dies and self.run._lock is not None:
             self.ring._close()
             self.run._lock.release()
