@@ -12,7 +12,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from firstlight.cli import _buffer, _config, _demo, _doctor, _files, _icat, _look, _session, _shell
+from firstlight.cli import _buffer, _config, _demo, _doctor, _files, _icat, _look, _session, _shell, _web
 from firstlight.cli._failure import report
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.command("demo")(_demo.demo)
 app.command("shell")(_shell.shell)
 app.command("run")(_shell.run)
+app.command("web")(_web.web)
 app.command("doctor")(_doctor.doctor)
 app.add_typer(_buffer.app, name="buffer")
 app.add_typer(_config.app, name="config")

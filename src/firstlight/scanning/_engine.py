@@ -92,6 +92,8 @@ class Engine(Movements):
         """Hooks of every run; may be changed between runs."""
         self.listeners: list[Listener] = []
         """Called with :class:`Progress` in the engine's thread."""
+        self.launched: list[Callable[[Job[Any]], None]] = []
+        """Called with every job when it was given, by whoever gave it."""
         self.last: Outcome | None = None
         """How the last run went."""
         self._saving = saving
@@ -428,7 +430,9 @@ class Engine(Movements):
             job: Job[_T] = Job(sort, doing, self._loop)
             job.future = asyncio.run_coroutine_threadsafe(body(job), self._loop)
             self._jobs.append(job)
-            return job
+        for told in tuple(self.launched):
+            told(job)
+        return job
 
     def _uninterrupted(self, launch: Callable[[], Job[_T]]) -> _T:
         """The result of what is launched, however often Ctrl-C is pressed: each time aborts, none leaves early."""

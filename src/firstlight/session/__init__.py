@@ -8,7 +8,7 @@ from firstlight.session._headless import start, stop
 from firstlight.session._load import load
 from firstlight.session._reconstruct import reconstruct
 from firstlight.session._remote import RemoteSession, connect
-from firstlight.session._running import running, statuses
+from firstlight.session._running import running, session_address, statuses
 from firstlight.session._scripts import ScriptError
 from firstlight.session._session import Session
 from firstlight.session._simulated import Layout, simulated
@@ -27,6 +27,7 @@ __all__ = [
     "load",
     "reconstruct",
     "running",
+    "session_address",
     "simulated",
     "start",
     "statuses",

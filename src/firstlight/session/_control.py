@@ -13,10 +13,13 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from firstlight.devices import Regions
 from firstlight.model import Conflict, FirstlightError, InvalidInput, NotFound, Scan
 from firstlight.scanning import Chain, Client, DryRun, Estimate, Job, Lock, Outcome, Progress, ScanSequence, acting_as
+from firstlight.session._console import Console
 from firstlight.session._facts import (
     AxisFacts,
+    ConsoleLine,
     DatasetFacts,
     DeviceFacts,
     GroupFacts,
@@ -25,9 +28,11 @@ from firstlight.session._facts import (
     JobFacts,
     SessionFacts,
     SessionStatus,
+    StripFacts,
 )
 from firstlight.session._failed import Failed
 from firstlight.session._handles import AssemblyHandle
+from firstlight.session._light import look_at_light
 from firstlight.session._positions import Positions
 from firstlight.session._setups import put_back
 from firstlight.wire import Caller, Role, Service, caller, method
@@ -44,7 +49,7 @@ class Control(Service):
     """Serves one session.
 
     Events: ``axes`` (what changed, by name), ``progress`` of runs, ``devices`` (they are others now), ``groups`` and
-    ``current``.
+    ``current``, ``log`` (a line).
 
     :param shutdown: ends the process that hosts it; None when that is a shell, which its user ends.
     :param log: path of the log file, for people.
@@ -63,10 +68,12 @@ class Control(Service):
             session.engine, lambda changed: self.emit("axes", dict(changed)), lambda: bool(self._clients)
         )
         session.engine.listeners.append(self._progress)
+        self.console = Console(session.engine, lambda line: self.emit("log", line))
 
     def close(self) -> None:
         """Tell no more; idempotent."""
         self.positions.close()
+        self.console.close()
         if self._progress in self._session.engine.listeners:
             self._session.engine.listeners.remove(self._progress)
 
@@ -213,6 +220,16 @@ class Control(Service):
         """The points that a scan would visit."""
         return _told(self._session.dry_run(what))
 
+    @method(Role.VIEW)
+    def recent_log(self) -> list[ConsoleLine]:
+        """The last commands, warnings and errors, oldest first."""
+        return self.console.lines
+
+    @method(Role.VIEW)
+    def strip(self) -> StripFacts:
+        """Beam and shutters now."""
+        return look_at_light(self._session.engine.devices)
+
     # -- running
 
     @method()
@@ -315,6 +332,25 @@ class Control(Service):
                     raise
                 raise InvalidInput(f"{device}.{name} cannot be set.", hint=str(error)) from error
         self.positions.look(device)
+
+    @method(Role.VIEW)
+    def regions(self, device: str) -> dict[str, Any]:
+        """Regions of a camera or a spectrum detector, by name: their settings."""
+        return {name: region.model_dump(mode="json") for name, region in self._regions(device).items()}
+
+    @method()
+    def set_regions(self, device: str, regions: dict[str, Any]) -> dict[str, Any]:
+        """Set regions, or take out those that are None; all that the detector has then. All of them fit, or none is
+        changed."""
+        known = self._regions(device)
+        changed = {**known, **regions}
+        for name, region in regions.items():
+            if region is None:
+                known[name]  # tells which there are
+        wanted = {name: region for name, region in changed.items() if region is not None}
+        with self._acting():
+            self._session.engine.change([device], lambda: known.replace(wanted))
+        return self.regions(device)
 
     @method()
     def lock(self, devices: list[str]) -> None:
@@ -451,6 +487,12 @@ class Control(Service):
             found = self._jobs.get(number)
         if found is None:
             raise NotFound(f"There is no job {number}.", hint="It may have ended long ago.")
+        return found
+
+    def _regions(self, device: str) -> Regions[Any]:
+        found = getattr(self._session[device], "rois", None)
+        if not isinstance(found, Regions):
+            raise InvalidInput(f"{device} has no regions.", hint="Name a camera or a spectrum detector.")
         return found
 
     def _end_setup(self, token: int) -> None:

@@ -145,6 +145,37 @@ class JobFacts:
 
 @register
 @dataclass(frozen=True, slots=True)
+class ConsoleLine:
+    """Something that was said or done.
+
+    :param time: UTC, s.
+    :param level: ``command``, ``info``, ``warning`` or ``error``.
+    :param name: who said it: a device, a room, a client.
+    :param hint: what to do about it.
+    """
+
+    time: float
+    level: str
+    name: str
+    text: str
+    hint: str = ""
+
+
+@register
+@dataclass(frozen=True, slots=True)
+class StripFacts:
+    """The light, for the strip of a page.
+
+    :param beam: counter of the ring's current, its value and unit; None when there is none that can be asked.
+    :param shutters: ``open``, ``closed``, or why it is not known, by name.
+    """
+
+    beam: tuple[str, float, str] | None
+    shutters: dict[str, str]
+
+
+@register
+@dataclass(frozen=True, slots=True)
 class SessionStatus:
     """What a session does now.
 
