@@ -197,6 +197,15 @@ class Catalogue:
             rows = connection.execute(statement, [*values, -1 if limit is None else limit]).fetchall()
         return [_entry(row) for row in rows]
 
+    def find(self, key: str) -> CatalogueEntry | None:
+        """The run that had this key in the buffer; None when none is known."""
+        if not key:
+            return None
+        statement = f"SELECT {_FOUND} FROM runs JOIN datasets ON datasets.id = runs.dataset_id WHERE key = ? LIMIT 1"  # noqa: S608
+        with self._use() as connection:
+            row = connection.execute(statement, [key]).fetchone()
+        return _entry(row) if row else None
+
     def close(self) -> None:
         """Give the file free; idempotent."""
         with self._lock:

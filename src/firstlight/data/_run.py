@@ -162,6 +162,10 @@ class Run(Mapping[str, Channel]):
         """Block until a condition about this run holds; it is asked whenever the run has changed."""
         return self._resolver.wait(condition, timeout)
 
+    async def wait_for_async(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
+        """:meth:`wait_for` for coroutines."""
+        return await self._resolver.wait_async(condition, timeout)
+
     def reload(self) -> Self:
         """Look again at a file that may have grown; live runs do so by themselves."""
         self._resolver.refresh()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,11 +14,12 @@ from starlette.responses import Response
 from firstlight import __version__
 from firstlight.model import NotFound, RealClock
 from firstlight.storage import state_folder
-from firstlight.web import _control, _errors, _events, _static
+from firstlight.web import _control, _data, _errors, _events, _static
 from firstlight.web._audit import Audit
+from firstlight.web._changes import watch_runs
 from firstlight.web._guard import Guard
-from firstlight.web._hub import MakeHub, Nothing
 from firstlight.web._lease import Lease
+from firstlight.web._runs import Runs
 from firstlight.web._sessions import Sessions
 from firstlight.web._settings import WebSettings
 from firstlight.web._state import Parts, Shared, Viewer
@@ -35,20 +37,18 @@ async def me(parts: Parts, user: Viewer) -> dict[str, Any]:
 @_looking.get("/status")
 async def status(parts: Parts, user: Viewer) -> dict[str, Any]:
     """The sessions, and the folders whose data can be read."""
-    roots = {*(Path(root) for root in parts.settings.roots), *parts.sessions.data_roots()}
     return {
         "sessions": [session.told() for session in parts.sessions.all],
-        "roots": sorted(str(root) for root in roots),
+        "roots": [str(root) for root in parts.roots()],
         "server": parts.server,
     }
 
 
-def create_app(settings: WebSettings, *, state: Path | None = None, make_hub: MakeHub = Nothing) -> FastAPI:
+def create_app(settings: WebSettings, *, state: Path | None = None) -> FastAPI:
     """The server's application.
 
     :param settings: with the port that it really listens at.
     :param state: folder of secrets and audit; this user's own when None.
-    :param make_hub: what viewers may follow.
     """
     folder = state or state_folder()
     users, audit = Users(folder), Audit(folder)
@@ -60,17 +60,20 @@ def create_app(settings: WebSettings, *, state: Path | None = None, make_hub: Ma
         audit,
         Lease(RealClock(), lambda: shared.tell_lease()),
         Sessions(root, lambda event: shared.tell(event)),
-        make_hub,
+        Runs(root, lambda: shared.roots()),
         cookie,
     )
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         await shared.sessions.start()
+        watching = asyncio.create_task(watch_runs(shared.runs, shared.tell))
         try:
             yield
         finally:
+            watching.cancel()
             await shared.sessions.stop()
+            shared.runs.close()
 
     app = FastAPI(
         title="Firstlight",
@@ -82,7 +85,7 @@ def create_app(settings: WebSettings, *, state: Path | None = None, make_hub: Ma
     )
     app.state.shared = shared
     api = APIRouter(prefix=f"{settings.prefix}/api")
-    for router in (_looking, _control.router, _events.router):
+    for router in (_looking, _data.router, _control.router, _events.router):
         api.include_router(router)
     app.include_router(api)
     _errors.install(app)

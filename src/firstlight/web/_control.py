@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -15,10 +16,13 @@ from firstlight.model import FirstlightError
 from firstlight.web._errors import status_of
 from firstlight.web._state import Operator, Parts, Viewer
 from firstlight.web._users import User
+from firstlight.wire import WireTimeout
 
 _log = logging.getLogger(__name__)
 
 router = APIRouter()
+AT_ONCE = 0.25
+"""Seconds that a move may take to be refused."""
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 _Name = Annotated[str, Field(max_length=100)]
 
@@ -60,10 +64,10 @@ class Rectangle(_Body):
     """Pixels of a frame: those whose centres are in it."""
 
     kind: Literal["rectangle"]
-    x: _Number
-    y: _Number
-    width: float = Field(gt=0, allow_inf_nan=False)
-    height: float = Field(gt=0, allow_inf_nan=False)
+    x: int = Field(ge=0)
+    y: int = Field(ge=0)
+    width: int = Field(ge=1)
+    height: int = Field(ge=1)
 
 
 class Arc(_Body):
@@ -128,10 +132,18 @@ async def abort(what: Abort, parts: Parts, user: Viewer, request: Request) -> di
 async def move(what: Move, parts: Parts, user: Operator, request: Request) -> dict[str, Any]:
     """Start to move axes to user positions, in the unit of each; the number of the job."""
     parts.lease.act(user)
-    asked = parts.sessions.act(
-        user, what.session, "launch_move", timeout=30.0, targets=dict(what.targets), relative=what.relative
-    )
-    return {"job": await _done(parts, user, request, "move", what, asked), "command": _words(what)}
+
+    async def begin() -> int:
+        act = parts.sessions.act
+        job = await act(
+            user, what.session, "launch_move", timeout=30.0, targets=dict(what.targets), relative=what.relative
+        )
+        # What the gate refuses, it refuses at once; who clicked is told so.
+        with suppress(WireTimeout):
+            await act(user, what.session, "result", timeout=AT_ONCE, job=job)
+        return int(job)
+
+    return {"job": await _done(parts, user, request, "move", what, begin()), "command": _words(what)}
 
 
 @router.post("/rois")

@@ -13,9 +13,9 @@ from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from firstlight.model import FirstlightError, InvalidInput
-from firstlight.web._hub import Subscriptions
 from firstlight.web._outbox import Outbox
 from firstlight.web._state import Shared, shared, someone
+from firstlight.web._stream import Hub
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ async def events(socket: WebSocket) -> None:
     user = someone(socket)
     outbox = Outbox()
     viewer = _Viewer(socket, outbox)
-    hub = parts.make_hub(viewer)
+    hub = Hub(viewer, parts.runs, parts.columns)
     outbox.put({"ev": "hello", "server": parts.server, "me": parts.me(user), "time": time.time()})
     for session in parts.sessions.all:
         outbox.put({"ev": "session", "session": session.told()})
@@ -96,7 +96,7 @@ async def _beat(parts: Shared, outbox: Outbox) -> None:
         parts.lease.look()
 
 
-async def _read(socket: WebSocket, hub: Subscriptions, outbox: Outbox) -> None:
+async def _read(socket: WebSocket, hub: Hub, outbox: Outbox) -> None:
     while True:
         text = await socket.receive_text()
         try:
@@ -117,7 +117,7 @@ def _message(text: str) -> dict[str, Any]:
     return message
 
 
-async def _obey(hub: Subscriptions, message: dict[str, Any]) -> None:
+async def _obey(hub: Hub, message: dict[str, Any]) -> None:
     match message["op"]:
         case "sub":
             wanted = {name: value for name, value in message.items() if name not in ("op", "sub")}

@@ -74,9 +74,8 @@ class WebServer:
         import uvicorn
 
         from firstlight.web._app import create_app
-        from firstlight.web._stream import hub
 
-        app = create_app(self.settings, state=self._state, make_hub=hub)
+        app = create_app(self.settings, state=self._state)
         config = uvicorn.Config(
             app,
             log_config=None,

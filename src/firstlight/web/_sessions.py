@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 LOOK = 1.0
 """Seconds between two looks for sessions, and at what does not tell of itself."""
+AXES = 0.1
+"""Seconds between two positions of an axis that moves: more often nobody can read."""
 IDLE = 300.0
 """Seconds that the connection of a user who does nothing more is kept: then its locks are free."""
 
@@ -51,6 +53,7 @@ class Attached:
     error: str = ""
     cameras: list[str] = field(default_factory=list)
     other_devices: bool = True
+    moved: dict[str, Any] = field(default_factory=dict)
     acting: dict[str, _Acting] = field(default_factory=dict)
 
     def told(self) -> dict[str, Any]:
@@ -242,7 +245,13 @@ class Sessions:
     def _axes(self, session: Attached, changed: dict[str, Any]) -> None:
         fresh = {name: _axis(facts) for name, facts in changed.items()}
         session.axes = {**session.axes, **fresh}
-        self._tell({"ev": "axes", "session": session.name, "axes": fresh})
+        if not session.moved:
+            asyncio.get_running_loop().call_later(AXES, self._tell_axes, session)
+        session.moved |= fresh
+
+    def _tell_axes(self, session: Attached) -> None:
+        moved, session.moved = session.moved, {}
+        self._tell({"ev": "axes", "session": session.name, "axes": moved})
 
     def _progress(self, session: Attached, progress: Progress) -> None:
         self._tell(

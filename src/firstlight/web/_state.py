@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from firstlight.web._audit import Audit
+from firstlight.web._curve import Columns
 from firstlight.web._errors import NotAllowed
+from firstlight.web._frame import Frames
 from firstlight.web._guard import Guard
-from firstlight.web._hub import MakeHub
 from firstlight.web._lease import Lease
 from firstlight.web._outbox import Outbox
+from firstlight.web._runs import Runs
 from firstlight.web._sessions import Sessions
 from firstlight.web._settings import WebSettings
 from firstlight.web._users import Rank, User, Users
@@ -34,17 +36,20 @@ class Shared:
     audit: Audit
     lease: Lease
     sessions: Sessions
-    make_hub: MakeHub
+    runs: Runs
     cookie: str
+    columns: Columns = field(default_factory=Columns)
+    frames: Frames = field(default_factory=Frames)
     server: str = field(default_factory=lambda: secrets.token_hex(6))
     viewers: dict[Outbox, User] = field(default_factory=dict)
     guard: Guard | None = None
-    listeners: list[Callable[[dict[str, Any]], None]] = field(default_factory=list)
+
+    def roots(self) -> list[Path]:
+        """Folders whose data may be read: those named at the start, and those of the sessions."""
+        return sorted({*(Path(root) for root in self.settings.roots), *self.sessions.data_roots()})
 
     def tell(self, event: dict[str, Any]) -> None:
         """Send an event to every viewer."""
-        for listener in self.listeners:
-            listener(event)
         for outbox in self.viewers:
             outbox.put(event)
 

@@ -95,7 +95,8 @@ class Users:
 
     def cookie(self, user: User) -> str:
         """What the browser keeps."""
-        return str(self._signer.dumps([user.id, user.name, int(user.rank)]))
+        cookie: str = self._signer.dumps([user.id, user.name, int(user.rank)])
+        return cookie
 
     def read(self, cookie: str) -> User | None:
         """Whose cookie it is; None when it is forged, old, or of other secrets."""

@@ -1,0 +1,299 @@
+"""The runs that can be looked at: those of the buffer and those of files below the data roots, each once, by one id."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from firstlight.buffer import Buffer, IndexEntry, default_root
+from firstlight.data import Catalogue, CatalogueEntry, Run
+from firstlight.data import open as open_run
+from firstlight.model import ChannelKind, FirstlightError, NotFound, RunState
+from firstlight.web._payload import number
+
+KEPT = 24
+"""Runs that stay open, for those who look at them."""
+LISTED = 500
+_RECENT = 64
+"""Runs of the buffer that are looked at for changes."""
+
+
+class Runs:
+    """Finds, opens and describes runs; any thread.
+
+    :param root: of the buffer; the machine's default when None.
+    :param roots: the folders whose data may be read.
+    """
+
+    def __init__(self, root: Path | None, roots: Callable[[], Iterable[Path]]) -> None:
+        self._root = root or default_root()
+        self._roots = roots
+        self._buffer: Buffer | None = None
+        self._catalogue: Catalogue | None = None
+        self._lock = threading.RLock()
+        self._open: OrderedDict[str, Run] = OrderedDict()
+        self.pool = ThreadPoolExecutor(4, "web-data")
+
+    def close(self) -> None:
+        """Give all files free."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            for run in self._open.values():
+                run.close()
+            self._open.clear()
+            if self._catalogue is not None:
+                self._catalogue.close()
+                self._catalogue = None
+
+    @property
+    def buffer(self) -> Buffer | None:
+        """The buffer; None as long as nobody has made one."""
+        with self._lock:
+            if self._buffer is None and (self._root / "runs").is_dir():
+                self._buffer = Buffer(self._root)
+            return self._buffer
+
+    def open(self, identity: str) -> Run:
+        """The run of an id.
+
+        :raises NotFound: there is none, or it is not below the data roots.
+        """
+        with self._lock:
+            run = self._open.get(identity)
+            if run is not None:
+                self._open.move_to_end(identity)
+                return run
+        run = self._find(identity)
+        with self._lock:
+            kept = self._open.setdefault(identity, run)
+            if kept is not run:
+                run.close()
+            while len(self._open) > KEPT:
+                _, old = self._open.popitem(last=False)
+                # Not closed: somebody may be reading it; its files go with it.
+                del old
+            return kept
+
+    def _find(self, identity: str) -> Run:
+        buffer = self.buffer
+        if buffer is not None and any(entry.key == identity for entry in buffer.runs()):
+            return open_run(identity, buffer=buffer)
+        path, scan = self._place(identity)
+        if not self._allowed(path) or not path.is_file():
+            raise NotFound("There is no such run.", hint="It was removed, or its folder is not served here.")
+        return open_run(path, scan=scan, buffer=buffer)
+
+    def _place(self, identity: str) -> tuple[Path, str]:
+        """File and entry of a run that is not in the buffer."""
+        if identity.startswith("f~"):
+            try:
+                text = base64.urlsafe_b64decode(identity[2:] + "=" * (-len(identity) % 4)).decode()
+                name, _, scan = text.rpartition("#")
+                if name and "\0" not in name:
+                    return Path(name), scan
+            except (ValueError, binascii.Error):
+                pass
+            raise NotFound("That is no id of a run.", hint="Choose one of the list.")
+        entry = self.catalogue.find(identity)
+        if entry is None:
+            raise NotFound("There is no such run.", hint="It was removed, or was never saved.")
+        return entry.path, f"{entry.number}.1"
+
+    def _allowed(self, path: Path) -> bool:
+        try:
+            real = path.resolve(strict=True)
+        except (OSError, ValueError, RuntimeError):
+            return False
+        return any(real.is_relative_to(root.resolve()) for root in self._roots())
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The index of saved runs."""
+        with self._lock:
+            if self._catalogue is None:
+                self._catalogue = Catalogue.default()
+            return self._catalogue
+
+    def search(
+        self, text: str = "", before: float | None = None, limit: int = 50, session: str = ""
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """Runs, newest first, and whether there are more.
+
+        :param text: a query of the catalogue.
+        :param before: UTC seconds: only those that began before.
+        """
+        found = {run["id"]: run for run in self.live(LISTED) if not text or _fits(run, text)}
+        roots = [root.resolve() for root in self._roots()]
+        for entry in self.catalogue.search(text, limit=LISTED + limit) if roots else []:
+            identity = entry.key or file_id(entry.path, f"{entry.number}.1")
+            if identity not in found and any(entry.path.is_relative_to(root) for root in roots):
+                found[identity] = _catalogued(entry, identity)
+        chosen = sorted(found.values(), key=lambda run: run["start"] or 0.0, reverse=True)
+        chosen = [r for r in chosen if before is None or (r["start"] or 0.0) < before]
+        chosen = [r for r in chosen if not session or r["session"] in ("", session)]
+        return chosen[:limit], len(chosen) > limit
+
+    def live(self, limit: int = _RECENT) -> list[dict[str, Any]]:
+        """The newest runs of the buffer, oldest first."""
+        buffer = self.buffer
+        if buffer is None:
+            return []
+        found = []
+        for entry in list(buffer.runs())[-limit:]:
+            if not _shown(entry):
+                continue
+            try:
+                found.append(summary(self.open(entry.key), entry.key))
+            except FirstlightError:
+                continue  # removed meanwhile
+        return found
+
+    def states(self) -> dict[str, tuple[int, int]]:
+        """State and number of channels of the newest runs of the buffer: what tells that something changed."""
+        buffer = self.buffer
+        found = {}
+        for entry in list(buffer.runs())[-_RECENT:] if buffer is not None else []:
+            if not _shown(entry):
+                continue
+            try:
+                run = self.open(entry.key)
+                found[entry.key] = (int(run.state), len(run))
+            except FirstlightError:
+                continue
+        return found
+
+
+def file_id(path: Path, scan: str) -> str:
+    """The id of a run in a file that was never in a buffer here."""
+    return "f~" + base64.urlsafe_b64encode(f"{path}#{scan}".encode()).decode().rstrip("=")
+
+
+def summary(run: Run, identity: str) -> dict[str, Any]:
+    """A run in a list."""
+    info, end = run.info, run.end
+    saving = info.saving
+    return {
+        "id": identity,
+        "title": info.title,
+        "name": info.name,
+        "number": run.number,
+        "state": run.state.name,
+        "end": None if end is None else {"reason": end.reason.value, "message": end.message, "epoch": end.epoch},
+        "start": info.start_epoch,
+        "session": info.session,
+        "proposal": saving.proposal if saving else "",
+        "sample": saving.sample if saving else "",
+        "dataset": saving.dataset if saving else "",
+        "parent": info.parent,
+        "npoints": run.npoints,
+        "total": info.npoints,
+        "live": run.live,
+        "technique": str(info.metadata.get("technique", {}).get("name", ""))
+        if isinstance(info.metadata.get("technique"), dict)
+        else str(info.metadata.get("technique", "")),
+    }
+
+
+def detail(run: Run, identity: str, children: list[dict[str, Any]]) -> dict[str, Any]:
+    """All that a page needs to choose its plots."""
+    info = run.info
+    channels = {}
+    for name, channel in run.items():
+        spec = channel.spec
+        channels[name] = {
+            "name": name,
+            "dtype": spec.dtype,
+            "shape": list(spec.shape),
+            "unit": spec.unit,
+            "source": spec.source,
+            "kind": spec.kind.value,
+            "role": spec.role.value,
+            "count": len(channel),
+            "sealed": channel.sealed,
+            "info": plain(spec.info),
+        }
+    return {
+        **summary(run, identity),
+        "axes": list(info.axes),
+        "shape": list(info.shape),
+        "count_time": info.count_time,
+        "plots": [{"x": plot.x, "y": list(plot.y)} for plot in info.plots],
+        "channels": channels,
+        "positioners": {n: {"value": number(q.value), "unit": q.unit} for n, q in info.positioners.items()},
+        "parameters": plain(info.parameters),
+        "metadata": plain(info.metadata),
+        "path": str(run.path) if run.path is not None else None,
+        "children": children,
+    }
+
+
+def plain(value: Any) -> Any:
+    """As JSON has it: no infinities, no arrays, no foreign objects."""
+    if isinstance(value, dict):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    if isinstance(value, str | bool) or value is None:
+        return value
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, int | float):
+        return number(value)
+    return str(value)
+
+
+def scalar(run: Run, name: str) -> Any:
+    """A channel of plain numbers.
+
+    :raises NotFound: when there is none of that name, or its items are no numbers.
+    """
+    channel = run.channel(name)
+    if channel.spec.shape or channel.spec.kind not in (ChannelKind.LOG,):
+        raise NotFound(f"{name} has no single number a point.", hint="Show it as an image or a spectrum.")
+    return channel
+
+
+def _shown(entry: IndexEntry) -> bool:
+    # The devices of a session publish in a run of their own, which is no measurement.
+    return entry.name != "devices"
+
+
+def _fits(run: dict[str, Any], text: str) -> bool:
+    words = (
+        f"{run['title']} {run['name']} {run['sample']} {run['dataset']} {run['proposal']} {run['technique']}".lower()
+    )
+    return all(word.lower().rpartition(":")[2] in words for word in text.split())
+
+
+def _catalogued(entry: CatalogueEntry, identity: str) -> dict[str, Any]:
+    done = entry.state >= RunState.STOPPED
+    return {
+        "id": identity,
+        "title": entry.title or entry.name,
+        "name": entry.name,
+        "number": entry.number,
+        "state": entry.state.name,
+        "end": {
+            "reason": entry.reason.value if entry.reason else "",
+            "message": entry.problem,
+            "epoch": entry.stop or 0.0,
+        }
+        if done
+        else None,
+        "start": entry.start,
+        "session": "",
+        "proposal": entry.proposal,
+        "sample": entry.sample,
+        "dataset": entry.dataset,
+        "parent": None,
+        "npoints": entry.npoints,
+        "total": entry.npoints,
+        "live": False,
+        "technique": entry.technique,
+    }
