@@ -66,7 +66,7 @@ class Users:
 
     def token(self, rank: Rank) -> str:
         """What a link carries to log somebody in with this role."""
-        return self._tokens[rank]
+        return str(self._tokens[rank])
 
     def rank(self, token: str) -> Rank | None:
         """The role of a token; None when it is none."""
