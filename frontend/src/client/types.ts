@@ -54,6 +54,8 @@ export interface Session {
   axes: Record<string, Axis>;
   groups: Record<string, string[]>;
   active: string;
+  cameras: string[];
+  failed: string[];
 }
 
 export type RunState = "CREATED" | "PREPARED" | "RUNNING" | "STOPPED" | "CLOSED";
@@ -183,6 +185,8 @@ export interface CurveHeader {
 }
 
 export interface FrameHeader {
+  run: string;
+  channel: string;
   index: number;
   count: number;
   view: [number, number, number, number];
@@ -192,7 +196,9 @@ export interface FrameHeader {
   full: [number, number];
   dtype: string;
   quantiles: Record<string, number>;
-  fill: number | null;
+  /** What pixels have that are saturated, masked or missing. */
+  top: number | null;
+  missing: boolean;
   status: number;
   time: number | null;
 }
@@ -206,6 +212,7 @@ export interface MapAxis {
 }
 
 export interface MapHeader {
+  run: string;
   regular: boolean;
   binned?: boolean;
   x: MapAxis;
@@ -250,6 +257,15 @@ export type ServerEvent =
 
 /** What a page may follow. */
 export type Wanted =
-  | { what: "curve"; run: string; x: string | null; y: string[]; view: [number, number] | null; px: number }
+  | {
+      what: "curve";
+      run: string;
+      x: string | null;
+      y: string[];
+      view: [number, number] | null;
+      px: number;
+      norm?: string | null;
+      derivative?: boolean;
+    }
   | { what: "frame"; run: string; channel: string; rate: number }
-  | { what: "map"; run: string; z: string; rate: number };
+  | { what: "map"; run: string; z: string; norm: string | null; rate: number };

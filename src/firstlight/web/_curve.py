@@ -85,6 +85,7 @@ class Wanted:
     :param view: positions between which it is looked at; None for all.
     :param px: width of the plot in pixels.
     :param norm: channel by which every curve is divided.
+    :param derivative: the slope of each curve, per unit of x, in place of its values.
     """
 
     x: str | None
@@ -92,6 +93,7 @@ class Wanted:
     view: tuple[float, float] | None = None
     px: int = 1600
     norm: str | None = None
+    derivative: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.y) <= CURVES:
@@ -124,6 +126,9 @@ def curve(run: Run, identity: str, wanted: Wanted, columns: Columns, extra: dict
         monitor = _floats(columns.of(run, wanted.norm).read(count))
         with np.errstate(divide="ignore", invalid="ignore"):
             ys = [np.where(monitor != 0, y / monitor, np.nan) for y in ys]
+    if wanted.derivative:
+        # Of all points, before any of them is left out.
+        ys = [_slope(x, y) for y in ys]
     if wanted.view is not None:
         x, ys = _seen(x, ys, wanted.view)
     chosen = minmax(x, ys, wanted.px)
@@ -144,9 +149,19 @@ def curve(run: Run, identity: str, wanted: Wanted, columns: Columns, extra: dict
             "unit": along.unit if along else "",
             "kind": "time" if along is not None and along.role is ChannelRole.TIME else "number",
         },
-        "y": [{"name": name, "unit": "" if wanted.norm else specs[name].unit} for name in wanted.y],
+        "y": [
+            {"name": name, "unit": "" if wanted.norm or wanted.derivative else specs[name].unit} for name in wanted.y
+        ],
     }
     return pack({"lost": 0, **header}, {"x": x, **{f"y{k}": _small(y) for k, y in enumerate(ys)}})
+
+
+def _slope(x: NDArray[np.float64], y: NDArray[Any]) -> NDArray[np.float64]:
+    if len(x) < 2:
+        return np.full(len(x), np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = np.gradient(_floats(y), x)
+    return np.where(np.isfinite(slope), slope, np.nan)
 
 
 def _seen(x: NDArray[np.float64], ys: list[NDArray[Any]], view: tuple[float, float]) -> tuple[Any, list[Any]]:

@@ -70,9 +70,10 @@ async def curves(
     view: Numbers | None = None,
     px: Annotated[int, Query(ge=1, le=8192)] = 1600,
     norm: Text | None = None,
+    derivative: bool = False,
 ) -> Response:
     """Curves, reduced to what a plot of ``px`` pixels can show."""
-    wanted = Wanted(x, tuple(filter(None, y.split(","))), _pair(view), px, norm)
+    wanted = Wanted(x, tuple(filter(None, y.split(","))), _pair(view), px, norm, derivative)
     return await _payload(parts, lambda: curve(parts.runs.open(run), run, wanted, parts.columns, {}))
 
 

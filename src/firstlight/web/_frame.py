@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstlight.data import Channel, Run
-from firstlight.model import ChannelKind, DataError, InvalidInput, NotFound
+from firstlight.model import STATUS_MISSING, ChannelKind, DataError, InvalidInput, NotFound
 from firstlight.web._payload import number, pack
 from firstlight.web._reduce import Reduce, Scale, bin_frame, jpeg, quantiles, to_bytes
 
@@ -111,9 +111,13 @@ def frame(run: Run, identity: str, name: str, index: int, look: Look, frames: Fr
     y0 = max(y0, first)
     factor = max(1, math.ceil((x1 - x0) / look.px[0]), math.ceil((y1 - y0) / look.px[1]))
     part = plane[y0 - first : y1 - first, x0:x1]
-    fill = None if plane.dtype.kind == "f" else channel.spec.fill
-    seen = bin_frame(part, factor, look.reduce, fill)
-    levels = quantiles(plane, fill)
+    status = status_of(run, name, true)
+    top = _top(plane.dtype)
+    # The largest number stands for missing frames, for masked pixels of counting detectors (32 bits), and for pixels of
+    # cameras that are saturated: those must not vanish beside their neighbours.
+    hidden = top if status == STATUS_MISSING or plane.dtype.itemsize > 2 else None
+    seen = bin_frame(part, factor, look.reduce, hidden)
+    levels = quantiles(plane, top)
     header = {
         "run": identity,
         "channel": name,
@@ -127,8 +131,9 @@ def frame(run: Run, identity: str, name: str, index: int, look: Look, frames: Fr
         "dtype": plane.dtype.str[1:],
         "unit": channel.spec.unit,
         "quantiles": {key: number(value) for key, value in levels.items()},
-        "fill": number(fill) if fill is not None else None,
-        "status": _status(run, name, true),
+        "top": number(top) if top is not None else None,
+        "missing": status == STATUS_MISSING,
+        "status": status,
         "time": _time(channel, true),
         "planes": list(whole.shape) if not look.stack and whole.ndim == 3 else None,
     }
@@ -142,6 +147,11 @@ def frame(run: Run, identity: str, name: str, index: int, look: Look, frames: Fr
         header["size"] = list(grey.shape)
     lasting = not look.stack and index >= 0
     return pack(header, arrays), lasting
+
+
+def _top(dtype: np.dtype[Any]) -> int | None:
+    """The largest number of an integer type that frames come in."""
+    return int(np.iinfo(dtype).max) if dtype.kind == "u" else -1 if dtype.kind == "i" else None
 
 
 def _plane(whole: NDArray[Any], name: str, look: Look) -> NDArray[Any]:
@@ -185,7 +195,8 @@ def _edges(look: Look, width: int, height: int) -> tuple[int, int, int, int]:
     return x0, y0, min(width, max(x0 + 1, math.ceil(look.view[2]))), min(height, max(y0 + 1, math.ceil(look.view[3])))
 
 
-def _status(run: Run, name: str, index: int) -> int:
+def status_of(run: Run, name: str, index: int) -> int:
+    """Of a frame, as its camera tells; 0 when it does not."""
     found = f"{name}:status"
     try:
         return int(run[found][index]) if found in run else 0

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from firstlight.data import Run
 from firstlight.devices import area_region
 from firstlight.kernels import region_statistics
-from firstlight.model import InvalidInput, NotFound
-from firstlight.web._frame import Frames
+from firstlight.model import STATUS_MISSING, InvalidInput, NotFound
+from firstlight.web._frame import Frames, status_of
 from firstlight.web._payload import number, pack
 
 LONGEST = 20_000
@@ -29,18 +29,18 @@ def statistics(
     """
     true, frame = _image(run, name, index, frames)
     spans = area_region(name, "the region", dict(region), frame.shape).spans((frame.shape[0], frame.shape[1]))
-    fill = run[name].spec.fill
+    missing = saturated = 0
     if frame.dtype.kind == "f":
         # The sums leave out what is not a number.
         missing = sum(int(np.isnan(frame[row, a:b]).sum()) for row, a, b in spans)
-        saturated = 0
-    else:
-        full = np.iinfo(frame.dtype).max if frame.dtype.kind in "iu" else 1
-        missing = sum(int((frame[row, a:b] == fill).sum()) for row, a, b in spans) if frame.dtype.itemsize > 1 else 0
-        saturated = sum(int((frame[row, a:b] == full).sum()) for row, a, b in spans)
-        if missing:
-            frame = np.where(frame == fill, np.nan, frame.astype(np.float64))
-            saturated = 0 if fill == full else saturated
+    elif frame.dtype.kind == "u":
+        full = np.iinfo(frame.dtype).max
+        count = sum(int((frame[row, a:b] == full).sum()) for row, a, b in spans)
+        if frame.dtype.itemsize > 2 or status_of(run, name, true) == STATUS_MISSING:
+            missing = count
+            frame = np.where(frame == full, np.nan, frame.astype(np.float64)) if count else frame
+        else:
+            saturated = count
     found = region_statistics(frame, spans)
     return {
         "index": true,

@@ -45,6 +45,7 @@ class FollowCurve(_Model):
     view: tuple[float, float] | None = None
     px: int = Field(default=1600, ge=1, le=8192)
     norm: str | None = Field(default=None, max_length=200)
+    derivative: bool = False
 
 
 class FollowFrame(_Model):
@@ -147,7 +148,7 @@ class Hub:
             )
 
     async def _curve(self, followed: _Followed, asked: FollowCurve) -> None:
-        wanted = Wanted(asked.x, tuple(asked.y), asked.view, asked.px, asked.norm)
+        wanted = Wanted(asked.x, tuple(asked.y), asked.view, asked.px, asked.norm, asked.derivative)
         run = await self._open(asked.run)
         needed = list(names(wanted))
         sent = -1

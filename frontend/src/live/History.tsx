@@ -1,0 +1,124 @@
+import { useMemo, useState } from "react";
+import { useApp, useAppState, useView } from "../app/context";
+import { moment } from "../app/words";
+import type { Run } from "../client/types";
+
+/** Runs of before, newest first; the parts of a sequence are folded into it. */
+export function History({ chosen }: { chosen: string | null }) {
+  const app = useApp();
+  const runs = useAppState((s) => s.runs);
+  const more = useAppState((s) => s.more);
+  const search = useAppState((s) => s.search);
+  const over = useView((v) => v.over);
+  const [open, setOpen] = useState<Record<string, boolean>>({});
+  const { tops, parts } = useMemo(() => fold(runs), [runs]);
+  const row = (run: Run, part: boolean) => {
+    const inside = parts.get(run.id) ?? [];
+    const unfolded = open[run.id] ?? inside.some((one) => one.id === chosen);
+    return (
+      <li key={run.id} className={part ? "part" : ""}>
+        <div className="history-row">
+          <button
+            type="button"
+            className="history-run"
+            aria-current={run.id === chosen ? "true" : undefined}
+            onClick={() =>
+              app.view.go({ run: run.id, index: null, range: null, box: null, plot: null, channel: null })
+            }
+          >
+            <span className={`dot ${dot(run)}`} aria-hidden="true" />
+            <span className="history-title">
+              {run.number !== null ? <b>{run.number} </b> : null}
+              {run.title || run.name}
+            </span>
+            <span className="quiet">
+              {moment(run.start)}
+              {run.end && run.end.reason !== "SUCCESS"
+                ? ` · ${run.end.reason === "USER_ABORT" ? "stopped" : "failed"}`
+                : ""}
+            </span>
+          </button>
+          {inside.length > 0 && (
+            <button
+              type="button"
+              className="quiet"
+              aria-expanded={unfolded}
+              onClick={() => setOpen({ ...open, [run.id]: !unfolded })}
+            >
+              {inside.length} parts
+            </button>
+          )}
+          {run.id !== chosen && (
+            <button
+              type="button"
+              className="quiet over"
+              aria-pressed={over.includes(run.id)}
+              aria-label={`Compare with ${run.title}`}
+              onClick={() =>
+                app.view.go(
+                  {
+                    over: over.includes(run.id)
+                      ? over.filter((one) => one !== run.id)
+                      : [...over, run.id].slice(-5),
+                  },
+                  true,
+                )
+              }
+            >
+              {over.includes(run.id) ? "✓ vs" : "vs"}
+            </button>
+          )}
+        </div>
+        {unfolded && inside.length > 0 && <ul>{inside.map((one) => row(one, true))}</ul>}
+      </li>
+    );
+  };
+  return (
+    <aside className="history" aria-label="History of runs">
+      <label className="search">
+        <span className="hidden">Search runs</span>
+        <input
+          type="search"
+          placeholder="Search runs: ascan rot"
+          defaultValue={search}
+          onKeyDown={(event) => {
+            if (event.key === "Enter") void app.load(event.currentTarget.value.trim());
+          }}
+          onChange={(event) => {
+            if (event.target.value === "") void app.load("");
+          }}
+        />
+      </label>
+      {tops.length === 0 ? (
+        <p className="empty">
+          {search ? "Nothing fits. Clear the search to see all runs." : "Runs appear here."}
+        </p>
+      ) : (
+        <ul>{tops.map((run) => row(run, false))}</ul>
+      )}
+      {more && (
+        <button type="button" onClick={() => void app.older()}>
+          Older runs
+        </button>
+      )}
+    </aside>
+  );
+}
+
+/** Runs that stand by themselves, and those that belong to another one of the list. */
+export function fold(runs: Run[]): { tops: Run[]; parts: Map<string, Run[]> } {
+  const known = new Set(runs.map((run) => run.id));
+  const parts = new Map<string, Run[]>();
+  const tops = [];
+  for (const run of runs) {
+    if (run.parent !== null && known.has(run.parent)) {
+      parts.set(run.parent, [...(parts.get(run.parent) ?? []), run]);
+    } else tops.push(run);
+  }
+  return { tops, parts };
+}
+
+function dot(run: Run): string {
+  if (run.end === null) return run.state === "RUNNING" ? "running" : "good";
+  return run.end.reason === "SUCCESS" || run.end.reason === "" ? "good" : "bad";
+}

@@ -1,0 +1,58 @@
+/** Which plots a run deserves, from its channels. */
+
+import type { Channel, RunDetail } from "../client/types";
+
+export interface Choice {
+  key: string;
+  kind: "curve" | "image" | "map" | "spectrum" | "waterfall";
+  title: string;
+  channel: string | null;
+}
+
+const numbers = (channel: Channel) => channel.kind === "log" && channel.shape.length === 0;
+
+export function counters(run: RunDetail): string[] {
+  return Object.values(run.channels)
+    .filter((c) => numbers(c) && (c.role === "counter" || c.role === "result" || c.role === "other"))
+    .map((c) => c.name);
+}
+
+/** What a curve can have along its bottom; null is the number of the point. */
+export function positions(run: RunDetail): string[] {
+  const found = Object.values(run.channels).filter(
+    (c) => numbers(c) && (c.role === "axis" || c.role === "time"),
+  );
+  const rank = (c: Channel) => (run.axes.includes(c.name) ? 0 : c.role === "axis" ? 1 : 2);
+  return found.sort((a, b) => rank(a) - rank(b)).map((c) => c.name);
+}
+
+export function defaultX(run: RunDetail): string | null {
+  const hint = run.plots[0]?.x;
+  if (run.axes.length > 1) return null; // a mesh over one of its axes is a tangle
+  if (hint !== undefined && run.channels[hint]) return hint;
+  return run.axes.find((axis) => run.channels[axis]) ?? (run.channels.elapsed_time ? "elapsed_time" : null);
+}
+
+export function defaultY(run: RunDetail): string[] {
+  const all = counters(run);
+  const hinted = (run.plots[0]?.y ?? []).filter((name) => all.includes(name));
+  return hinted.length > 0 ? hinted : all.slice(0, 1);
+}
+
+export function choose(run: RunDetail): Choice[] {
+  const all = Object.values(run.channels).filter((channel) => channel.kind !== "ragged");
+  const found: Choice[] = [];
+  const add = (kind: Choice["kind"], title: string, channel: string | null) =>
+    found.push({ key: channel === null ? kind : `${kind}:${channel}`, kind, title, channel });
+  const frames = all.filter((c) => c.shape.length >= 2);
+  for (const c of frames.filter((c) => c.role === "result")) add("image", c.name, c.name);
+  const scalars = counters(run);
+  if (run.axes.length >= 2 && scalars.length > 0) add("map", "map", null);
+  for (const c of frames.filter((c) => c.role !== "result")) add("image", c.name, c.name);
+  for (const c of all.filter((c) => c.shape.length === 1)) {
+    add("spectrum", c.name, c.name);
+    add("waterfall", `${c.name}, all`, c.name);
+  }
+  if (scalars.length > 0) add("curve", "curves", null);
+  return found;
+}
