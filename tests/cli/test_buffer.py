@@ -73,8 +73,7 @@ def test_json_holds_what_the_table_shows(main: Main, capsys: Capture, run: RunWr
 @pytest.mark.parametrize("how", ["key", "part", "-1", "0"])
 def test_a_run_is_found_by_key_part_or_place(main: Main, capsys: Capture, run: RunWriter, how: str) -> None:
     wanted = {"key": run.key, "part": run.key[-6:]}.get(how, how)
-    arguments = ("buffer", "show", "--", wanted) if wanted.startswith("-") else ("buffer", "show", wanted)
-    assert main(*arguments) == 0
+    assert main("buffer", "show", wanted) == 0
     text = capsys.readouterr().out
     assert f"{run.key}: loopscan 10 [0.1]" in text
     assert "diode" in text

@@ -386,7 +386,13 @@ def test_a_full_disk_is_one_sentence(disk: Disk, saved: DatasetFolder) -> None:
 
 def test_a_read_only_disk_is_one_sentence(disk: Disk, saved: DatasetFolder) -> None:
     result = disk.run("ro", "export", "csv", str(saved.folder), "out.csv")
-    assert "out.csv" in one_sentence(result)
+    assert f"{disk.mount / 'out.csv'} can not be written: Read-only file system." in one_sentence(result)
+
+
+def test_a_demo_on_a_read_only_disk_is_one_sentence(disk: Disk) -> None:
+    told = one_sentence(disk.run("ro", "demo", "--headless", "--data", str(disk.mount)))
+    assert f"The folder {disk.mount} can not be written: Read-only file system." in told
+    assert "--data" in told
 
 
 def test_recover_keeps_the_run_when_the_disk_is_full(disk: Disk, buffer: Buffer, dataset: DatasetFolder) -> None:

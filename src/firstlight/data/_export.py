@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,15 +136,21 @@ def beside(path: Path, *, overwrite: bool) -> Iterator[Path]:
         raise Conflict(f"{path} exists already.", hint="Choose another name, or allow to overwrite it.")
     part = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(3).hex()}.part")
     try:
+        # Here, so that it is said of the file that was asked for.
+        part.touch()
+        part.unlink()
         yield part
         if path.exists() and not overwrite:
             raise Conflict(f"{path} appeared meanwhile.", hint="Choose another name, or allow to overwrite it.")
         part.replace(path)
-    except PermissionError as error:
-        raise InvalidInput(f"{path} can not be written: {error.strerror or error}.") from error
     except OSError as error:
-        if error.errno in (28, 122):  # no space left, quota exceeded
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFull(f"{path} could not be written: the disk is full.", hint="Free some space.") from error
+        if error.filename == str(part) or error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise InvalidInput(f"{path} can not be written: {reason}.", hint="Choose another place.") from error
         raise
     finally:
-        part.unlink(missing_ok=True)
+        # Where nothing can be written there is nothing to remove.
+        with suppress(OSError):
+            part.unlink()

@@ -121,6 +121,13 @@ def _folder(data: Path | None) -> Path:
         raise InvalidInput(
             f"The folder {data} can not be made: {error.strerror}.", hint="Choose another one with --data."
         ) from error
+    try:
+        with tempfile.TemporaryFile(dir=data):
+            pass
+    except OSError as error:
+        raise InvalidInput(
+            f"The folder {data} can not be written: {error.strerror}.", hint="Choose another one with --data."
+        ) from error
     return data.absolute()
 
 

@@ -6,6 +6,7 @@ Each change is one transaction in SQLite's write-ahead log: a process that is ki
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, MutableMapping
@@ -102,9 +103,10 @@ class SettingsStore:
             raise self._failed("written", error) from error
 
     def _failed(self, what: str, error: Exception) -> StorageError:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         return StorageError(
-            f"The settings {self.path} cannot be {what}: {error}.",
-            hint="Set FIRSTLIGHT_STATE to a folder on a local disk that you may write.",
+            f"The settings {self.path} cannot be {what}: {reason}.",
+            hint="They need a folder on a local disk that you may write; FIRSTLIGHT_STATE names yours.",
         )
 
 
