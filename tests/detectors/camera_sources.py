@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,13 @@ class Counting:
 
 
 def counting(**options: Any) -> Counting:
+    return Counting(**options)
+
+
+def behind(door: str, **options: Any) -> Counting:
+    """Starts as soon as no file is in its way."""
+    while Path(door).exists():
+        time.sleep(0.01)
     return Counting(**options)
 
 

@@ -316,6 +316,37 @@ def test_a_killed_receiver_ends_the_run_and_the_next_one_works(
     assert buffer.run(run.key).channel("cam:start").count >= channel.count
 
 
+def test_a_receiver_that_starts_again_slowly_is_waited_for(
+    make_camera: MakeCamera, make_run: MakeRun, buffer: Buffer, tmp_path: Path
+) -> None:
+    door = tmp_path / "door"
+    camera, run, again = make_camera(kind="camera_sources:behind", door=str(door)), make_run(), make_run()
+    child = camera.child
+    assert child is not None
+    assert child.pid is not None
+    assert camera.comeback == 0.0
+
+    async def main(pid: int) -> None:
+        await camera.prepare(run.key, in_time(100_000))
+        door.touch()
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: camera.lost)
+        # What it may take to answer is far too short for a process to start.
+        camera._timeout = 0.05
+        assert camera.comeback == 60.0
+        door.unlink()
+        client = await camera._connect()
+        await client.close()
+        camera._timeout = 10.0
+        child.wait_ready()
+        assert camera.comeback == 0.0
+        await camera.prepare(again.key, in_time(1))
+        await camera.stop()
+
+    asyncio.run(main(child.pid))
+    assert buffer.run(again.key).channel("cam").sealed
+
+
 def kill_at_random_moments(camera: Camera, make_run: MakeRun, buffer: Buffer, kills: int) -> None:
     """Each time: what a reader saw acknowledged before the kill is there after it, whole, with its stamps."""
     random = np.random.default_rng(kills)

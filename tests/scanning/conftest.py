@@ -171,6 +171,7 @@ class FakeCamera:
         self.info = CameraInfo((2, 3), "<u2", frozenset(TriggerMode), dead_time=0.001, maximum_rate=200.0)
         self.clock, self.store, self.board = clock, store, board
         self.dies_after: int | None = None
+        self.comeback = self.slow = 0.0
         self.error: FirstlightError | None = None
         self._logs: tuple[MemoryLog, MemoryLog, MemoryLog] | None = None
         self._plan: TriggerPlan | None = None
@@ -178,6 +179,8 @@ class FakeCamera:
         self._next = 0
 
     async def prepare(self, run_key: str, plan: TriggerPlan, slots: int = 0) -> None:
+        if self.slow:
+            await self.clock.sleep_until(self.clock.now() + self.slow)
         run = self.store.run(run_key)
         self._plan, self._next = plan, 0
         self._logs = (

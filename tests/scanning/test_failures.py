@@ -254,6 +254,13 @@ def test_a_camera_whose_process_dies_is_named_and_its_frames_are_kept(beamline: 
         assert len(beamline.store.runs[-2]["cam"]) == 4
 
 
+def test_a_camera_whose_process_starts_again_has_the_time_for_it(beamline: Beamline) -> None:
+    beamline.cam.slow = 30.0
+    assert "did not answer within 10 s" in failed(beamline, loopscan(2, 0.1, "cam"), DeviceTimeout).message
+    beamline.cam.comeback = 60.0
+    assert beamline.engine.run(loopscan(2, 0.1, "cam")).points == 2
+
+
 class Saver:
     """A watch on somebody who may die."""
 

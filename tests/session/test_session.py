@@ -113,7 +113,7 @@ def test_a_killed_camera_ends_the_run_with_a_clear_error_and_works_in_the_next(
     session: Session, wait_for: Callable[..., None]
 ) -> None:
     camera = next(child for child in session.supervisor.children if child.name == "cam")
-    running = session.engine.submit(session.flyscan.scan("rot", 0, 60, 200, 0.01, "cam"))
+    running = session.engine.submit(session.flyscan.scan("rot", 0, 60, 2000, 0.01, "cam"))
     wait_for(lambda: session.buffer.runs()[-1].name == "flyscan" and _frames(session) > 10)
     assert camera.pid is not None
     os.kill(camera.pid, signal.SIGKILL)

@@ -26,7 +26,7 @@ from firstlight.model import (
     TriggerPlan,
     WireError,
 )
-from firstlight.process import Child, ProcessSpec, Restart, Supervisor
+from firstlight.process import Child, ChildState, ProcessSpec, Restart, Supervisor
 from firstlight.wire import AsyncClient, Client, Role, WireTimeout
 
 _T = TypeVar("_T")
@@ -49,6 +49,7 @@ class Camera:
     :param socket: where its receiver serves.
     :param child: the receiver process, when it is supervised here.
     :param timeout: seconds that the receiver may take to answer, beyond what the exposures take.
+    :param ready: seconds that it may take to start again after it died.
     :param rois: regions of the frames that are counted.
     :raises WireError: no receiver serves there.
     :raises InvalidInput: for a region that leaves the frames.
@@ -61,12 +62,13 @@ class Camera:
         *,
         child: Child | None = None,
         timeout: float = 10.0,
+        ready: float = 60.0,
         rois: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.socket = Path(socket)
         self.child = child
-        self._timeout = timeout
+        self._timeout, self._ready = timeout, ready
         with Client(self.socket, role=Role.VIEW, timeout=timeout) as client:
             self.info: CameraInfo = client.call("info")
             """What it can do."""
@@ -81,6 +83,7 @@ class Camera:
         self._client: AsyncClient | None = None
         self._watch: asyncio.Task[None] | None = None
         self._error: FirstlightError | None = None
+        self._dead: int | None = None
 
     @classmethod
     def spawn(
@@ -102,7 +105,7 @@ class Camera:
         :param source: ``kind`` and configuration of its frame source; ``rois`` among it are for the camera.
         :param buffer: root of the buffer.
         :param patience: seconds that a frame may be late.
-        :param ready: seconds until it must be ready.
+        :param ready: seconds until it must be ready, also when it is started again.
         :param max_restarts: within a minute; one more failure is final.
         :param session: whose camera it is: sessions that share a buffer may have cameras of one name.
         :raises ProcessError: it cannot be started; with the last lines of its log.
@@ -122,7 +125,7 @@ class Camera:
         )
         child = supervisor.spawn(spec)
         info = child.wait_ready(ready)
-        return cls(name, Path(info["socket"]), child=child, timeout=timeout, rois=source.get("rois"))
+        return cls(name, Path(info["socket"]), child=child, timeout=timeout, ready=ready, rois=source.get("rois"))
 
     @classmethod
     def attach(cls, name: str, buffer: Path, *, timeout: float = 10.0) -> Self:
@@ -171,6 +174,16 @@ class Camera:
     def lost(self) -> str:
         """The same as a sentence, empty while all is well."""
         return "" if self._error is None else str(self._error)
+
+    @property
+    def comeback(self) -> float:
+        """Seconds that its receiver, which died, may take until it serves again; 0 while it is there or given up."""
+        child = self.child
+        if child is None or child.error is not None:
+            return 0.0
+        # The supervisor may not have noticed yet what ended the last run.
+        there = child.state is ChildState.READY and child.pid != self._dead
+        return 0.0 if there else self._ready
 
     async def prepare(
         self,
@@ -302,7 +315,7 @@ class Camera:
 
     async def _connect(self) -> AsyncClient:
         """Connect, waiting for a receiver that is being restarted."""
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + self._timeout + self.comeback
         while True:
             try:
                 return await AsyncClient(self.socket, timeout=self._timeout).connect()
@@ -324,6 +337,7 @@ class Camera:
             return
         # Its connection ends a little before its locks do; whoever ends the run now must find those free.
         await _gone(client.peer.pid)
+        self._dead = client.peer.pid
         if self._error is None:
             try:
                 client.check_open()

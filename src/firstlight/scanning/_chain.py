@@ -103,7 +103,8 @@ def build(plan: Plan, devices: Devices, run_key: str = "") -> Chain:
         leaves.append(Node(name, f"counter: {', '.join(_channel(c.name, c.shape, c.unit) for c in counter.channels)}"))
     for camera in plan.cameras:
         published = plan.selection.published.get(camera.name)
-        prepare.append(Call(camera.name, "to prepare", _joining(camera, run_key, trigger, published)))
+        joining = _joining(camera, run_key, trigger, published)
+        prepare.append(Call(camera.name, "to prepare", joining, extra=_comeback(camera)))
         start.append(Call(camera.name, "to start", _exposing(camera) if software else camera.start))
         stop.append(Call(camera.name, "to stop", camera.stop, False, exposure))
         height, width = camera.info.shape
@@ -150,6 +151,11 @@ def _channel(name: str, shape: tuple[int, ...], unit: str) -> str:
 
 def _blocks(driver: object) -> bool:
     return bool(getattr(driver, "blocking", False))
+
+
+def _comeback(camera: Camera) -> float:
+    """Seconds that a camera whose process died needs to be there again, on top of its time to answer."""
+    return float(getattr(camera, "comeback", 0.0))
 
 
 def _with(function: Callable[[TriggerPlan], Any], plan: TriggerPlan) -> Callable[[], Any]:
