@@ -120,3 +120,20 @@ def test_a_killed_readers_pins_do_not_outlive_its_successor(run: RunWriter, othe
     with reader.retain("saver") as saver:
         assert saver.position("cam") == 0
         assert not ring._is_pinned(2)
+
+
+def test_a_second_view_of_a_frame_leaves_the_first_one_whole(run: RunWriter, other: Buffer, frames: ChannelSpec) -> None:
+    ring = run.create_ring(frames, 4)
+
+    def produce(upto: int) -> None:
+        for index in range(ring.count, upto):
+            ring.append(np.full((1, *frames.shape), index, frames.dtype))
+
+    produce(3)
+    with other.run(run.key).retain("saver") as saver, saver.view(frames.name, 1, 2) as held:
+        # Until its slot is held for this view alone, and whoever else wants the frame gets it from the spill.
+        produce(20)
+        with saver.view(frames.name, 1, 2) as again:
+            assert np.unique(np.asarray(again)).tolist() == [1]
+        produce(40)
+        assert np.unique(np.asarray(held)).tolist() == [1]

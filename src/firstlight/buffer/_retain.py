@@ -18,23 +18,30 @@ from firstlight.buffer._words import FAR, LINE, Fence
 from firstlight.model import Conflict, IndexNoLongerThere, InvalidInput, Ragged
 
 
+Pin = tuple[int, int]
+"""First item that must stay where it is, and the one behind the last."""
+
+
 class View:
     """A range of items that stays valid inside ``with``; made by :meth:`RetainingReader.view`."""
 
-    __slots__ = ("_grip", "_start", "_stop", "_values")
+    __slots__ = ("_grip", "_pin", "_start", "_stop", "_values")
 
     def __init__(self, grip: Grip, start: int, stop: int) -> None:
         self._grip, self._start, self._stop = grip, start, stop
+        self._pin: Pin | None = None
 
     def __enter__(self) -> NDArray[Any] | Ragged:
-        self._values, self._stop = self._grip.take(self._start, self._stop)
+        self._values, self._pin = self._grip.take(self._start, self._stop)
         return self._values
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         del self._values
-        self._grip.drop(self._start, self._stop)
+        pin, self._pin = self._pin, None
+        if pin is not None:
+            self._grip.drop(pin)
 
 
 class Grip:
@@ -51,7 +58,7 @@ class Grip:
             self._quota = max(1, channel.slots // (2 * len(head.readers)))
             self._room = Doorbell(head.mapping, ROOM_BELL)
         self._fence = Fence()
-        self._open: list[tuple[int, int]] = []
+        self._open: list[Pin] = []
         self._lock = threading.Lock()
         # What a killed predecessor had pinned.
         self._words[self._at + PINNED_FROM] = FAR
@@ -73,46 +80,47 @@ class Grip:
         if self._room is not None:
             self._room.answer()
 
-    def take(self, start: int, stop: int) -> tuple[NDArray[Any] | Ragged, int]:
-        """Values from ``start`` on, and where they end; to be given back with :meth:`drop`."""
+    def take(self, start: int, stop: int) -> tuple[NDArray[Any] | Ragged, Pin | None]:
+        """Values from ``start`` on, and what was pinned for them, to be given back with :meth:`drop`: None for a copy."""
         self.channel.check(start, stop)
         if start < self.position:
             raise IndexNoLongerThere(f"{self.channel.name}: item {start} was released by this reader.")
         if stop == start:
-            return self.channel.read(start, stop), stop
+            return self.channel.read(start, stop), None
+        pin = None
         if self._room is None:
             values = self.channel.view(start, stop)
         else:
-            values, stop = self._pinned(start, stop)
+            values, pin = self._pinned(start, stop)
         if values is None:
             values = self.channel.read(start, start + 1)
         # Also an empty item, which lies nowhere.
         _freeze(values)
-        return values, start + len(values)
+        return values, pin
 
-    def _pinned(self, start: int, stop: int) -> tuple[NDArray[Any] | Ragged | None, int]:
+    def _pinned(self, start: int, stop: int) -> tuple[NDArray[Any] | Ragged | None, Pin | None]:
         with self._lock:
             low = min([start, *(a for a, _ in self._open)])
             high = max([b for _, b in self._open], default=start)
             stop = min(stop, max(low + self._quota, start))
             if stop == start or max(high, stop) - low > self._quota:
-                return None, start
+                return None, None
             self._pin(low, max(high, stop))
             self._fence()
             values = self.channel.view(start, stop)
-            if values is not None:
-                self._open.append((start, start + len(values)))
+            pin = None if values is None else (start, start + len(values))
+            if pin is not None:
+                self._open.append(pin)
             self._repin()
-            return values, stop
+            return values, pin
 
-    def drop(self, start: int, stop: int) -> None:
-        """End a view."""
+    def drop(self, pin: Pin) -> None:
+        """End a view of items that were pinned for it."""
         with self._lock:
-            if (start, stop) in self._open:
-                self._open.remove((start, stop))
-                self._repin()
-                if self._room is not None:
-                    self._room.answer()
+            self._open.remove(pin)
+            self._repin()
+            if self._room is not None:
+                self._room.answer()
 
     def _repin(self) -> None:
         if self._open:
