@@ -46,9 +46,17 @@ export class Api {
     return (await (await this.ask(address(path, query), signal ? { signal } : {})).json()) as T;
   }
 
-  async payload<H>(path: string, query?: Query, signal?: AbortSignal): Promise<Payload<H>> {
+  /** null: there is nothing yet. */
+  async newest<H>(path: string, query?: Query, signal?: AbortSignal): Promise<Payload<H> | null> {
     const answer = await this.ask(address(path, query), signal ? { signal } : {});
-    return decode<H>(await answer.arrayBuffer());
+    return answer.status === 204 ? null : decode<H>(await answer.arrayBuffer());
+  }
+
+  async payload<H>(path: string, query?: Query, signal?: AbortSignal): Promise<Payload<H>> {
+    const found = await this.newest<H>(path, query, signal);
+    if (found === null)
+      throw new Refused(204, "There is nothing yet.", "Wait for the first point.", "NotYet");
+    return found;
   }
 
   async post<T>(path: string, body: object): Promise<T> {

@@ -85,7 +85,7 @@ export function RunHeader({ run, following }: { run: RunDetail; following: boole
         <button type="button" aria-pressed={frozen} onClick={() => app.state.set({ frozen: !frozen })}>
           {frozen ? "Go on" : "Freeze view"}
         </button>
-        {running && (
+        {running && run.session !== "" && (
           <button
             type="button"
             className="danger"

@@ -41,7 +41,7 @@ export function useFrame(look: Look | null, frozen: boolean) {
   const fetchFrame = useRef(async (index: number, signal?: AbortSignal) => {
     const now = latest.current;
     if (now === null) return;
-    const payload: Payload<Frame["header"]> = await app.api.payload(
+    const payload: Payload<Frame["header"]> | null = await app.api.newest(
       `runs/${part(now.run)}/frame/${part(now.channel)}/${index}`,
       {
         view: now.box?.map((edge) => Number(edge.toFixed(3))),
@@ -52,6 +52,7 @@ export function useFrame(look: Look | null, frozen: boolean) {
       },
       signal,
     );
+    if (payload === null) return;
     const image = payload.arrays.image;
     const [height = 0, width = 0] = payload.shapes.image ?? [];
     if (image !== undefined) setFrame({ header: payload.header, data: image, width, height });

@@ -27,6 +27,10 @@ def demo(
             metavar="FIRST LAST", help="Angles of the first and the last recorded image, where the images do not tell."
         ),
     ] = None,
+    web: Annotated[
+        bool | None,
+        typer.Option("--web/--no-web", help="Show it in the browser while it runs; not when --headless, by default."),
+    ] = None,
 ) -> None:
     """Run an experiment from end to end: acquire, buffer, save, read back, reconstruct.
 
@@ -34,5 +38,11 @@ def demo(
     saves them; the volume is reconstructed, stored and pictured.
     """
     from firstlight import session
+    from firstlight.cli._pages import open_pages
 
-    session.demo(fast=fast, headless=headless, data=data, seed=seed, replay=replay, angles=angles)
+    def pages(beamline: session.Session) -> str:
+        links = open_pages(beamline)
+        return links.operate if links is not None else ""
+
+    shown = pages if web or (web is None and not headless) else None
+    session.demo(fast=fast, headless=headless, data=data, seed=seed, replay=replay, angles=angles, pages=shown)

@@ -27,20 +27,29 @@ Log = Annotated[bool, typer.Option("--log/--no-log", help="Keep what is typed in
 
 
 def shell(
-    target: Target = "", simulated: Simulated = False, data: Data = None, part: Part = "", log: Log = True
+    target: Target = "",
+    simulated: Simulated = False,
+    data: Data = None,
+    part: Part = "",
+    log: Log = True,
+    web: Annotated[bool, typer.Option("--web/--no-web", help="Show the session in the browser, too.")] = True,
 ) -> None:
     """Talk to a session: IPython with its devices and the commands of SPEC and BLISS.
 
     Commands need no brackets: mv rot 10. Type help for all of them, Ctrl-D to leave.
     """
+    from firstlight.cli._pages import open_pages
     from firstlight.cli._print import say
+    from firstlight.session import Session
     from firstlight.shell import interact, open_session
 
     wanted = "" if simulated else target
     say(f"Opening {wanted or 'the simulated beamline'} ...")
     with open_session(wanted, data, part) as session:
+        here = isinstance(session, Session)
+        if web and isinstance(session, Session) and (links := open_pages(session)) is not None:
+            say(f"Live in the browser: {links.operate}")
         interact(session, log=log)
-        here = hasattr(session, "engine")
         say("Leaving: axes stop, files are closed ..." if here else f"Leaving; {session.name} goes on.")
 
 

@@ -14,8 +14,7 @@ from firstlight.cli._print import say
 if TYPE_CHECKING:
     from firstlight.web import Links, WebSettings
 
-PORT = 8420
-"""Where ``firstlight web`` listens unless told otherwise."""
+PORT = 8420  # that of firstlight.web, which is not imported for a help page
 
 
 def web(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +63,7 @@ def demo(
     replay: Path | None = None,
     angles: tuple[float, float] | None = None,
     console: Console | None = None,
+    pages: Callable[[Session], str] | None = None,
 ) -> dict[str, Any]:
     """Acquire, buffer, save, read back and reconstruct a tomographic scan, and say what happens.
 
@@ -69,6 +73,7 @@ def demo(
     :param seed: another seed is another structure of the beam and other noise.
     :param replay: recorded projections to acquire in place of simulated ones.
     :param angles: of the first and the last of them, degrees, for images that do not tell.
+    :param pages: shows the session in a browser; gives the address.
     :returns: what was made: paths, the axis found, the true one when it is known.
     """
     story = Story(console or Console(), lively=not headless)
@@ -85,6 +90,9 @@ def demo(
     with simulated(folder, seed=seed, layout=plan.layout, replay=replay) as session:
         for line in _introduction(session, replay):
             story.say(line)
+        address = pages(session) if pages is not None else ""
+        if address:
+            story.say(f"Watch it live in the browser: [bold]{escape(address)}[/]")
         session.newproposal(PROPOSAL)
         session.newsample(SAMPLE, "simulated tooth" if replay is None else f"recorded in {replay.name}")
         if replay is None:
@@ -107,6 +115,10 @@ def demo(
         session.enddataset()
         story.chapter("What you have now")
         _farewell(story, session, run, result)
+        if address and story.lively and sys.stdin.isatty():
+            story.say(f"The pages stay until you press Ctrl-C: {escape(address)}")
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
     return {"folder": str(folder), "frames": sum(len(p["cam"]) for p in parts), "truth": truth, **result}
 
 

@@ -46,6 +46,7 @@ def reconstruct(
         "volume": str(dataset.processed / f"{stem}_volume.h5"),
         "picture": str(gallery / f"{stem}.png"),
         "options": {"overwrite": True, **(options or {})},
+        "preview": {"buffer": str(session.buffer.root), "parent": run.key, "title": f"slices of {run.title}"},
     }
     spec = ProcessSpec(name=f"reconstruction-{saving.number}", target=TARGET, arguments=arguments)
     child = session.supervisor.spawn(spec)

@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from firstlight.web._app import create_app
-    from firstlight.web._server import Links, WebServer, serve, spec
+    from firstlight.web._server import PORT, Links, WebServer, free_port, serve, spec
     from firstlight.web._settings import WebSettings
 
 _HOMES = {
+    "PORT": "_server",
     "Links": "_server",
     "WebServer": "_server",
     "WebSettings": "_settings",
     "create_app": "_app",
+    "free_port": "_server",
     "serve": "_server",
     "spec": "_server",
 }
 
-__all__ = ["Links", "WebServer", "WebSettings", "create_app", "serve", "spec"]
+__all__ = ["PORT", "Links", "WebServer", "WebSettings", "create_app", "free_port", "serve", "spec"]
 
 
 def __getattr__(name: str) -> Any:

@@ -54,8 +54,7 @@ async def one(run: str, parts: Parts, user: Viewer) -> dict[str, Any]:
 
     def look() -> dict[str, Any]:
         opened = parts.runs.open(run)
-        children = [child for child in parts.runs.live() if child["parent"] == opened.key and opened.key]
-        return detail(opened, run, children)
+        return detail(opened, run, parts.runs.children(opened.key))
 
     return await _work(parts, look)
 
@@ -98,6 +97,8 @@ async def frames(
 ) -> Response:
     """What a view shows of one frame; ``-1`` is the newest."""
     width, height = (int(side) for side in _floats(px, 2))
+    if index < 0 and not await _work(parts, lambda: len(parts.runs.open(run).channel(channel))):
+        return Response(status_code=204)  # none came yet, which is no error
     look = Look(_box(view), (width, height), type, reduce, scale, low, high, slice, axis, stack)
     data, lasting = await _work(
         parts, lambda: frame(parts.runs.open(run), run, channel, _index(index), look, parts.frames)

@@ -38,6 +38,7 @@ class Runs:
         self._catalogue: Catalogue | None = None
         self._lock = threading.RLock()
         self._open: OrderedDict[str, Run] = OrderedDict()
+        self._closed: dict[str, dict[str, Any]] = {}
         self.pool = ThreadPoolExecutor(4, "web-data")
 
     def close(self) -> None:
@@ -149,10 +150,25 @@ class Runs:
             if not _shown(entry):
                 continue
             try:
-                found.append(summary(self.open(entry.key), entry.key))
+                found.append(self._summary(entry.key))
             except FirstlightError:
                 continue  # removed meanwhile
         return found
+
+    def _summary(self, key: str) -> dict[str, Any]:
+        """A run of the buffer in a list; one that is closed stays as it is."""
+        known = self._closed.get(key)
+        if known is None:
+            run = self.open(key)
+            closed = run.state >= RunState.CLOSED
+            known = summary(run, key)
+            if closed:
+                self._closed[key] = known
+        return known
+
+    def children(self, key: str) -> list[dict[str, Any]]:
+        """Runs of the buffer that belong to this one, or were computed from it."""
+        return [run for run in self.live() if key and run["parent"] == key]
 
     def states(self) -> dict[str, tuple[int, int]]:
         """State and number of channels of the newest runs of the buffer: what tells that something changed."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from firstlight.process import ChildContext
 
 _log = logging.getLogger(__name__)
+PORT = 8420
+"""Where servers listen unless told otherwise."""
 ENDING = 3.0
 """Seconds that connections get to end."""
 
@@ -133,9 +135,14 @@ def serve(settings: WebSettings, started: Callable[[Links], None], stopping: thr
 
 
 def free_port(bind: str = "127.0.0.1") -> int:
-    """A port that nobody listens at now."""
-    with _listen(WebSettings(bind=bind, insecure=True)) as found:
-        return int(found.getsockname()[1])
+    """A port that nobody listens at now: the usual one, so that links stay, or another."""
+    for port in (PORT, 0):
+        try:
+            with _listen(WebSettings(bind=bind, port=port, insecure=True)) as found:
+                return int(found.getsockname()[1])
+        except Conflict:
+            continue
+    raise Conflict(f"No port of {bind} can be listened at.", hint="Look at the limits of this machine.")
 
 
 def _listen(settings: WebSettings) -> socket.socket:

@@ -156,6 +156,9 @@ class Server:
             self._connections[connection] = task
         try:
             await connection.run()
+        except asyncio.CancelledError:
+            # Dismissed: this task is nobody's to wait for, and asyncio would print that it was cancelled.
+            pass
         finally:
             with self._lock:
                 del self._connections[connection]

@@ -28,6 +28,7 @@ from firstlight.tasks.tomography._rings import remove_rings
 
 Floats = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]
+Made = Callable[[int, Floats, int, str], None]
 
 _MOST_MEMORY = 2 << 30
 
@@ -96,6 +97,7 @@ def process(
     options: Options | None = None,
     progress: Progress | None = None,
     stopping: Callable[[], bool] = lambda: False,
+    made: Made | None = None,
 ) -> Result:
     """Reconstruct a scan and store the volume (NXtomoproc) and a picture of it (PNG).
 
@@ -106,6 +108,7 @@ def process(
     :param picture: the new PNG; None makes none.
     :param progress: called with the stage, the number done and the number of all.
     :param stopping: asked between slabs; True ends the work.
+    :param made: called with each slab: the number of its first slice, the slices, how many there will be, their unit.
     :raises InvalidInput: when the data do not suffice for what was asked.
     :raises Conflict: when a result exists and must not be replaced.
     :raises RunAborted: when ``stopping`` said so; nothing is left behind.
@@ -114,7 +117,7 @@ def process(
     chosen = options or Options()
     target = check_target(Path(volume), overwrite=chosen.overwrite)
     image = None if picture is None else check_target(Path(picture), overwrite=chosen.overwrite)
-    work = _Work(projections, chosen, progress or (lambda *_: None), stopping)
+    work = _Work(projections, chosen, progress or (lambda *_: None), stopping, made or (lambda *_: None))
     with work.stage("darks and flats"):
         references = work.references()
     with work.stage("rotation axis"):
@@ -134,8 +137,14 @@ class _Work:
     """One reconstruction under way."""
 
     def __init__(
-        self, projections: Projections, options: Options, progress: Progress, stopping: Callable[[], bool]
+        self,
+        projections: Projections,
+        options: Options,
+        progress: Progress,
+        stopping: Callable[[], bool],
+        made: Made,
     ) -> None:
+        self.made = made
         self.projections = projections
         self.options = options
         self.progress = progress
@@ -226,6 +235,7 @@ class _Work:
                 lines = self._corrected(references, begin, end, raw)
                 images = plan(lines)
                 file.write(images)
+                self.made(begin - first, images, last - first, grid.unit)
                 front[begin - first : end - first] = images[:, grid.size // 2]
                 side[begin - first : end - first] = images[:, :, grid.size // 2]
                 if begin <= middle < end:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from firstlight.model import FirstlightError, InvalidInput
 from firstlight.tasks.tomography._chain import Result, process
 from firstlight.tasks.tomography._options import Options
+from firstlight.tasks.tomography._preview import Preview
 from firstlight.tasks.tomography._projections import Projections
 from firstlight.tasks.tomography._sources import open_projections
 
@@ -32,6 +33,7 @@ def main(
     picture: str | None = None,
     options: Mapping[str, Any] | None = None,
     report: str | None = None,
+    preview: Mapping[str, str] | None = None,
 ) -> None:
     """Target of a :class:`ProcessSpec`: reconstruct one scan and end.
 
@@ -45,10 +47,11 @@ def main(
     :param picture: path of the new PNG.
     :param options: fields of :class:`Options`.
     :param report: path of a file to which lines are appended.
+    :param preview: shows slices while they are made: ``buffer`` (its root), ``parent`` (key of the run), ``title``.
     """
     reporter = _Reporter(context, Path(report) if report else None)
     try:
-        result = _run(context, reporter, source, volume, picture, options or {})
+        result = _run(context, reporter, source, volume, picture, options or {}, preview)
     except FirstlightError as error:
         reporter.tell({"error": error.message, "hint": error.hint})
         raise
@@ -65,6 +68,7 @@ def _run(
     volume: str,
     picture: str | None,
     options: Mapping[str, Any],
+    preview: Mapping[str, str] | None,
 ) -> Result:
     try:
         chosen = Options.model_validate_json(json.dumps(dict(options)))
@@ -72,7 +76,11 @@ def _run(
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidInput(f"Option {where}: {first['msg']}.") from error
-    with open_source(source) as projections:
+    with open_source(source) as projections, ExitStack() as stack:
+        made = None
+        if preview is not None:
+            shown = Preview(Path(preview["buffer"]), preview["parent"], preview["title"])
+            made = stack.enter_context(shown).add
         return process(
             projections,
             volume,
@@ -80,6 +88,7 @@ def _run(
             options=chosen,
             progress=reporter,
             stopping=context.stopping.is_set,
+            made=made,
         )
 
 
