@@ -371,7 +371,9 @@ async def supervise(
         return cause
     if task.cancelled():
         return cause or RunAborted("The run was cancelled.")
-    return cause or task.exception()
+    # Asked in any case: an exception that nobody asks for is complained about.
+    error = task.exception()
+    return cause or error
 
 
 async def _end_of(task: asyncio.Future[Any], clock: Clock, interrupt: Interrupt) -> None:

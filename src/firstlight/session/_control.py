@@ -268,7 +268,10 @@ class Control(Service):
         :raises FirstlightError: why it ended early.
         """
         found, serial = self._job(job)
-        outcome = await asyncio.wrap_future(found.future)
+        ended = asyncio.wrap_future(found.future)
+        # Whoever waits no longer must not take the job along; and its error is nobody's then.
+        ended.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+        outcome = await asyncio.shield(ended)
         if isinstance(outcome, Outcome):
             unsaved = await asyncio.to_thread(self._session.unsaved, outcome)
             error = outcome.error or unsaved
