@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -239,3 +240,15 @@ def test_a_point_is_visible_to_others_while_a_slow_one_is_made(buffer_root: Path
         engine.listeners.append(look)
         engine.run(loopscan(4, 0.15))
     assert set(seen) >= {0, 1, 2, 3, 4}
+
+
+def test_an_engine_closes_where_another_loop_runs(buffer_root: Path) -> None:
+    """As in a notebook, whose cells run inside a loop."""
+
+    async def cell() -> None:
+        counter = SoftCounter("one", lambda: 1.0)
+        engine = Engine(Buffer(buffer_root), Devices.of([counter], default=["one"]), readers=())
+        await asyncio.to_thread(engine.run, loopscan(1, 0.01))
+        engine.close()
+
+    asyncio.run(cell())

@@ -188,7 +188,8 @@ export function BottomStrip() {
           ))}
         </ul>
       </section>
-      <section className="console" aria-label="Console">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, by keys, too */}
+      <section className="console" aria-label="Console" tabIndex={0}>
         <ol>
           {log.slice(-30).map((line, k) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: lines have no names of their own

@@ -108,7 +108,7 @@ class Engine(Movements):
         self._jobs: list[Job[Any]] = []
         self._claims = Claims(SharedClaims(shared, session) if shared is not None else None)
         self._closed = False
-        self._thread = threading.Thread(target=self._loop.run_forever, name="firstlight-engine", daemon=True)
+        self._thread = threading.Thread(target=_keep_loop, args=(self._loop,), name="firstlight-engine", daemon=True)
         self._thread.start()
         if prepare_paths:
             threading.Thread(target=_path.warm, name="firstlight-paths", daemon=True).start()
@@ -321,8 +321,6 @@ class Engine(Movements):
                 break
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10.0)
-        if not self._thread.is_alive():
-            _finish_loop(self._loop)
         self._claims.close()
 
     def _settings(self, devices: Devices | None = None) -> Settings:
@@ -478,8 +476,12 @@ def _moves(axis: Axis) -> bool:
         return True
 
 
-def _finish_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Let what was left behind end, then close the loop."""
+def _keep_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Run the loop until it is stopped; then let what was left behind end, and close it.
+
+    All of it here: the thread that closes the engine may run a loop of its own, as that of a notebook does.
+    """
+    loop.run_forever()
     left = asyncio.all_tasks(loop)
     for task in left:
         task.cancel()
