@@ -131,7 +131,7 @@ def test_everybody_may_stop(site: Site, session: Session, wait_for: Callable[...
 
 def test_a_region_becomes_a_counter_of_the_next_scan(site: Site, session: Session) -> None:
     client = site.operator()
-    region = {"kind": "rectangle", "x": 3, "y": 4, "width": 10, "height": 6}
+    region: dict[str, str | int] = {"kind": "rectangle", "x": 3, "y": 4, "width": 10, "height": 6}
     told = act(client, "rois", camera="cam", rois={"spot": region})
     assert told["command"] == "cam.rois['spot'] = [3, 4, 10, 6]"
     run = session.loopscan(2, 0.01, "cam")

@@ -23,12 +23,14 @@ from tests.web.conftest import Site, Socket, talk
 @pytest.fixture(scope="module")
 def scan(beamline: Session) -> Run:
     beamline.fshut.open()
-    return beamline.ascan("sx", -0.6, 0.6, 40, 0.005, "diode", "ring", "cam")
+    run: Run = beamline.ascan("sx", -0.6, 0.6, 40, 0.005, "diode", "ring", "cam")
+    return run
 
 
 @pytest.fixture(scope="module")
 def mesh(beamline: Session) -> Run:
-    return beamline.amesh("sx", -0.4, 0.4, 4, "sz", 0.0, 1.0, 2, 0.002, "diode")
+    run: Run = beamline.amesh("sx", -0.4, 0.4, 4, "sz", 0.0, 1.0, 2, 0.002, "diode")
+    return run
 
 
 @pytest.fixture

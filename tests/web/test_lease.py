@@ -41,9 +41,9 @@ def test_it_is_free_when_its_holder_does_nothing(lease: Lease, clock: FakeClock)
     clock.pause_until(clock.now() + IDLE - 1)
     lease.act(ANNA)
     clock.pause_until(clock.now() + IDLE - 1)
-    assert lease.holder == ANNA
+    assert lease.told(ANNA) is not None
     clock.pause_until(clock.now() + 1)
-    assert lease.holder is None
+    assert lease.told(ANNA) is None
     lease.act(BORIS)
     with pytest.raises(Conflict, match="boris has control"):
         lease.act(ANNA)

@@ -71,7 +71,8 @@ def open_page(browser: Browser, site: Site, beamline: Session) -> Iterator[Open]
 def scanned(beamline: Session) -> str:
     """A scan that is over; its key."""
     beamline.fshut.open()
-    return beamline.ascan("sx", -0.6, 0.6, 40, 0.005, "diode", "ring", "cam").key
+    key: str = beamline.ascan("sx", -0.6, 0.6, 40, 0.005, "diode", "ring", "cam").key
+    return key
 
 
 def at(site: Site, query: str, link: str = "") -> str:
