@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +60,26 @@ def test_a_file_that_was_cut_short_is_told_in_one_sentence(stored: Path, length:
     assert "recover" in caught.value.hint
     with pytest.raises(DataError, match=r"scan0002.h5"):
         open_scan(own)
+
+
+@pytest.mark.parametrize("age", [0.0, 3600.0])
+def test_a_file_that_is_flushed_just_now_is_opened_a_moment_later(
+    stored: Path, monkeypatch: pytest.MonkeyPatch, age: float
+) -> None:
+    before = stored.stat().st_mtime - age
+    whole = stored.read_bytes()
+    stored.write_bytes(whole[:3000])
+
+    def pause(seconds: float) -> None:
+        stored.write_bytes(whole)
+
+    monkeypatch.setattr("firstlight.storage._scan.time.sleep", pause)
+    if age:
+        os.utime(stored, (before, before))
+        with pytest.raises(DataError, match="cut short or broken"):
+            list_entries(stored)
+    else:
+        assert list_entries(stored) == ["1.1", "2.1"]
 
 
 def test_a_folder_and_a_text_are_no_files_of_scans(stored: Path) -> None:

@@ -43,6 +43,8 @@ T = TypeVar("T")
 _PATIENCE = 3.0
 """Seconds to try again when a file that is being written can not be read."""
 _POLL = 0.1
+_SETTLED = 1.0
+"""Seconds since its last change after which a file that can not be opened is not just being flushed."""
 
 _BROKEN = (OSError, KeyError, RuntimeError, ValueError)
 """What h5py raises when a file changes under it."""
@@ -51,22 +53,31 @@ _BROKEN = (OSError, KeyError, RuntimeError, ValueError)
 def list_entries(path: Path) -> list[str]:
     """Names of the entries of a file, in the order of their numbers.
 
+    A file that is being written can not be opened at every moment: it is tried again for a while.
+
     :raises NotFound: when the file does not exist.
     :raises DataError: when it is no HDF5 file, is cut short or broken, or may not be read.
     """
     path = Path(path)
-    try:
-        with any_locking(lambda locking: _open(path, locking)) as file:
-            return [name for name in sort_entries(file) if _is_entry(file, name)]
-    except FirstlightError:
-        raise
-    except _BROKEN as error:
-        # HDF5's own words are for those who wrote it.
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "it is cut short or broken"
-        raise DataError(
-            f"{path} can not be read: {reason}.",
-            hint="If its session or saver died, 'firstlight recover' may write it anew.",
-        ) from error
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            with any_locking(lambda locking: _open(path, locking)) as file:
+                return [name for name in sort_entries(file) if _is_entry(file, name)]
+        except FirstlightError:
+            raise
+        except _BROKEN as error:
+            problem = error
+        if time.monotonic() > deadline or _settled(path):
+            break
+        time.sleep(0.02)
+    # HDF5's own words are for those who wrote it.
+    reason = "it is cut short or broken"
+    if isinstance(problem, OSError) and problem.errno:
+        reason = os.strerror(problem.errno)
+    raise DataError(
+        f"{path} can not be read: {reason}.", hint="If its session or saver died, 'firstlight recover' may write it anew."
+    ) from problem
 
 
 def open_scan(path: Path | str, entry: str | int = -1) -> ScanFile:
@@ -430,6 +441,14 @@ def _open(path: Path, locking: Locking) -> h5py.File:
         if path.exists() and not h5py.is_hdf5(path):
             raise DataError(f"{path} is no HDF5 file.") from error
         raise
+
+
+def _settled(path: Path) -> bool:
+    """Whether nobody has written to a file just now."""
+    try:
+        return abs(time.time() - path.stat().st_mtime) > _SETTLED
+    except OSError:
+        return True
 
 
 def _merged(path: Path, info: RunInfo) -> Path | None:
