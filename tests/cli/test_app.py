@@ -12,7 +12,7 @@ import pytest
 import firstlight as package
 from firstlight.cli import _app
 from firstlight.cli._failure import report
-from firstlight.model import FirstlightError, NotFound
+from firstlight.model import FirstlightError, NotFound, RunAborted
 
 COMMANDS = ("demo", "shell", "run", "doctor", "config", "buffer", "ls", "show", "export", "recover", "compact")
 
@@ -90,6 +90,7 @@ def test_errors_of_the_system_are_sentences_too(capsys: Capture, error: Exceptio
 def test_an_interruption_has_its_own_status(capsys: Capture) -> None:
     assert report(KeyboardInterrupt(), debug=False) == 130
     assert capsys.readouterr().err == "error: Interrupted.\n"
+    assert report(RunAborted("The run was stopped by the user."), debug=False) == 130
 
 
 def test_a_warning_is_one_line(main: Main, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

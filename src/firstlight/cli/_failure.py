@@ -36,8 +36,10 @@ def _explain(error: BaseException) -> tuple[str, str, int]:
         command = context.command_path if context is not None else "firstlight"
         return _sentence(error.format_message()), f"See: {command} --help", USAGE
 
-    from firstlight.model import FirstlightError
+    from firstlight.model import FirstlightError, RunAborted
 
+    if isinstance(error, RunAborted):
+        return error.message, error.hint, INTERRUPTED
     if isinstance(error, FirstlightError):
         return error.message, error.hint, FAILED
     if isinstance(error, OSError):
