@@ -74,6 +74,11 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark("_session:client", {"session.client": Promise(most=0.01)}),
     Benchmark("_start:importing", {"start.import": Promise(most=0.3)}),
     Benchmark("_start:command_line", {"start.cli": Promise(most=0.4)}),
+    Benchmark("_web:curve", {"web.curve": Promise(least=20), "web.curve.latency": Promise(most=0.02)}),
+    Benchmark("_web:image", {"web.image": Promise(least=10), "web.image.latency": Promise(most=0.1)}),
+    Benchmark("_web:mesh", {"web.map": Promise(least=5)}),
+    Benchmark("_web:first_load", {"web.first_load": Promise(most=2.0)}),
+    Benchmark("_web:slowdown", {"web.slowdown": Promise()}),
 )
 
 

@@ -122,7 +122,9 @@ def test_a_killed_readers_pins_do_not_outlive_its_successor(run: RunWriter, othe
         assert not ring._is_pinned(2)
 
 
-def test_a_second_view_of_a_frame_leaves_the_first_one_whole(run: RunWriter, other: Buffer, frames: ChannelSpec) -> None:
+def test_a_second_view_of_a_frame_leaves_the_first_one_whole(
+    run: RunWriter, other: Buffer, frames: ChannelSpec
+) -> None:
     ring = run.create_ring(frames, 4)
 
     def produce(upto: int) -> None:

@@ -21,7 +21,11 @@ def test_every_option_reaches_the_experiment(main: Main, monkeypatch: pytest.Mon
     assert main("demo") == 0
     more = ["--data", "d", "--seed", "7", "--replay", "tooth.h5", "--angles", "-5", "175"]
     assert main("demo", "--fast", "--headless", *more) == 0
-    plain, full = asked
+    assert main("demo", "--headless", "--web") == 0
+    assert main("demo", "--no-web") == 0
+    shown = [options.pop("pages") is not None for options in asked]
+    assert shown == [True, False, True, False]
+    plain, full, *_ = asked
     assert plain == {"fast": False, "headless": False, "data": None, "seed": 1, "replay": None, "angles": None}
     assert full == {
         "fast": True, "headless": True, "data": Path("d"), "seed": 7, "replay": Path("tooth.h5"),

@@ -17,7 +17,6 @@ from firstlight.buffer._ring_reader import RingReader
 from firstlight.buffer._words import FAR, LINE, Fence
 from firstlight.model import Conflict, IndexNoLongerThere, InvalidInput, Ragged
 
-
 Pin = tuple[int, int]
 """First item that must stay where it is, and the one behind the last."""
 
@@ -81,7 +80,7 @@ class Grip:
             self._room.answer()
 
     def take(self, start: int, stop: int) -> tuple[NDArray[Any] | Ragged, Pin | None]:
-        """Values from ``start`` on, and what was pinned for them, to be given back with :meth:`drop`: None for a copy."""
+        """Values from ``start`` on, and what was pinned for them, to be dropped with :meth:`drop`: None for a copy."""
         self.channel.check(start, stop)
         if start < self.position:
             raise IndexNoLongerThere(f"{self.channel.name}: item {start} was released by this reader.")

@@ -50,7 +50,9 @@ def ls(json: Json = False) -> None:
 # -1 is a place, not an option.
 @app.command(context_settings={"ignore_unknown_options": True})
 def show(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Key of the run, a part of it that is unique, or -1 for the newest.")],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Key of the run, a unique part of it, or -1 for the newest.")
+    ],
     json: Json = False,
 ) -> None:
     """Show one run: its channels, who produces and who reads them."""

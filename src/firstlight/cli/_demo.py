@@ -14,7 +14,7 @@ def demo(
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the experiment's files go; a new folder by default.")
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Another seed is another structure of the beam and other noise.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="Another seed is another beam and other noise.")] = 1,
     replay: Annotated[
         Path | None,
         typer.Option(
