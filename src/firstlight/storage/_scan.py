@@ -76,7 +76,8 @@ def list_entries(path: Path) -> list[str]:
     if isinstance(problem, OSError) and problem.errno:
         reason = os.strerror(problem.errno)
     raise DataError(
-        f"{path} can not be read: {reason}.", hint="If its session or saver died, 'firstlight recover' may write it anew."
+        f"{path} can not be read: {reason}.",
+        hint="If its session or saver died, 'firstlight recover' may write it anew.",
     ) from problem
 
 
