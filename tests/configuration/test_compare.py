@@ -46,10 +46,10 @@ def test_the_order_and_the_place_of_devices_are_no_change(loaded: Loaded) -> Non
 
 
 def test_another_kind_is_a_change(loaded: Loaded) -> None:
-    found = difference(
-        loaded, TEXT, TEXT.replace("{name: fshut, kind: sim.shutter}", "{name: fshut, kind: sim.trigger}")
-    )
-    assert (found.changed, found.affected) == (("fshut",), ("diode",))
+    text = TEXT.replace("groups:", "  - {name: peek, kind: soft.counter, device: fshut, attribute: state}\ngroups:")
+    text = text.replace(", shutter: $fshut", "")
+    found = difference(loaded, text, text.replace("kind: sim.shutter", "kind: sim.trigger"))
+    assert (found.changed, found.affected) == (("fshut",), ("peek",))
 
 
 def test_other_sections_are_named(loaded: Loaded) -> None:

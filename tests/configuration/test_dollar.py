@@ -55,9 +55,9 @@ def test_a_reference_to_nothing_is_told_with_the_nearest(wrong: Wrong, devices: 
 def test_devices_that_need_each_other_are_named_in_their_order(wrong: Wrong) -> None:
     told = wrong(
         "beamline: fl01\ndevices:\n"
-        "  - {name: a, kind: sim.diode, shutter: $b}\n"
-        "  - {name: b, kind: sim.diode, shutter: $c}\n"
-        "  - {name: c, kind: sim.diode, shutter: $a}\n"
+        "  - {name: a, kind: calc.monochromator, crystal: Si111, axis: $b}\n"
+        "  - {name: b, kind: calc.monochromator, crystal: Si111, axis: $c}\n"
+        "  - {name: c, kind: calc.monochromator, crystal: Si111, axis: $a}\n"
     )
     assert told == [
         "fl01.yml:3: a: These devices need each other: a -> b -> c -> a. Take one reference away."

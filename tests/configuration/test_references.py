@@ -47,8 +47,8 @@ def test_an_inherited_name_is_told_where_it_is_written(wrong: Wrong) -> None:
 
 def test_a_circle_without_dollars_is_found(wrong: Wrong) -> None:
     told = wrong(
-        "beamline: fl01\ndevices:\n  - {name: a, kind: calc.slits, positive: b, negative: b}\n"
-        "  - {name: b, kind: calc.slits, positive: a, negative: $a}\n"
+        "beamline: fl01\ndevices:\n  - {name: a, kind: calc.monochromator, crystal: Si111, axis: b}\n"
+        "  - {name: b, kind: calc.monochromator, crystal: Si111, axis: $a}\n"
     )
     assert told == ["fl01.yml:3: a: These devices need each other: a -> b -> a. Take one reference away."]
 

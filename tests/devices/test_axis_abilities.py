@@ -461,7 +461,7 @@ def test_all_of_it_can_be_configured() -> None:
     assert axis.hooks == (built["air"],)
     asyncio.run(axis.home())
     assert axis.dial == pytest.approx(10.0)
-    with pytest.raises(InvalidInput, match="x: a tolerance needs an encoder"):
+    with pytest.raises(InvalidInput, match=r"x \(sim.axis\): a tolerance needs an encoder"):
         build({"kind": "sim.axis", "name": "x", "tolerance": 1}, Surroundings(FakeClock()))
     with pytest.raises(InvalidInput, match="x: hooks: y is no hook"):
         build({"kind": "sim.axis", "name": "x", "hooks": ["y"]}, Surroundings(FakeClock(), devices={"y": axis}))

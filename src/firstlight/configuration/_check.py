@@ -13,6 +13,7 @@ from pydantic import BaseModel, PydanticUserError, ValidationError
 
 from firstlight.configuration._problem import Problems, Where, nearest
 from firstlight.configuration._yaml import Entry, Items, Node, Table
+from firstlight.devices import WrongSetting
 from firstlight.model import FirstlightError
 
 _M = TypeVar("_M", bound=BaseModel)
@@ -85,29 +86,67 @@ def keys(kind: type[BaseModel]) -> tuple[str, ...]:
     return tuple(field.alias or name for name, field in kind.model_fields.items())
 
 
-def references(kind: type[BaseModel], values: Any, loc: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, str]]:
-    """The settings that name other devices, by their type: the path of each, and the name."""
-    if not loc and '"reference": true' not in _text(kind):
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A setting that names another device.
+
+    :param loc: where in the values.
+    :param name: of the device, as it is written.
+    :param what: the kind that it has to be of; ``axis`` for any axis, empty for any device.
+    :param first: whether that device is built before.
+    :param key: whether the key at ``loc`` is the name, rather than the value there.
+    """
+
+    loc: tuple[str | int, ...]
+    name: str
+    what: str
+    first: bool
+    key: bool = False
+
+
+def references(kind: type[BaseModel], values: Any, loc: tuple[str | int, ...] = ()) -> Iterator[Named]:
+    """The settings that name other devices, by their type."""
+    if not loc and '"reference": {' not in _text(kind):
         return
     if isinstance(values, Mapping):
+        keys = [place["propertyNames"] for place in _places(kind, loc) if "propertyNames" in place]
         for name, value in values.items():
+            yield from _named((*loc, name), name, keys, key=True)
             yield from references(kind, value, (*loc, name))
     elif isinstance(values, list | tuple):
         for index, value in enumerate(values):
             yield from references(kind, value, (*loc, index))
-    elif isinstance(values, str) and values and any("reference" in place for place in _places(kind, loc)):
-        yield loc, values
+    elif isinstance(values, str) and values:
+        yield from _named(loc, values, _places(kind, loc))
 
 
-def place(table: Table, loc: Sequence[str | int]) -> tuple[Where, str]:
-    """Where a value of a table was written, and how it is called there when it was inherited."""
+def _named(
+    loc: tuple[str | int, ...], name: str, places: Sequence[Mapping[str, Any]], *, key: bool = False
+) -> Iterator[Named]:
+    for told in (place["reference"] for place in places if "reference" in place):
+        yield Named(loc, name, told["what"], told["first"], key)
+        return
+
+
+def place(table: Table, loc: Sequence[str | int], *, key: bool = False) -> tuple[Where, str]:
+    """Where a value of a table was written, or its key, and how it is called there when it was inherited.
+
+    Of what is not written, the place of what it would be in.
+    """
     node: Node = table
+    where = table.where
+    found: list[str | int] = []
     for part in loc:
         if isinstance(node, Table) and (entry := _entry(node, part)) is not None:
             node = entry.node
+            where = entry.where if key else node.where
         elif isinstance(node, Items):
             node = node.items[int(part)]
-    return node.where, _home(table, loc)
+            where = node.where
+        else:
+            break
+        found.append(part)
+    return where, _home(table, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +209,8 @@ def _locate(detail: Mapping[str, Any], table: Table) -> _Error:
     tags: list[str] = []
     fork = 0
     missing: str | int | None = None
-    loc = tuple(detail["loc"])
+    cause = detail.get("ctx", {}).get("error")
+    loc = (*detail["loc"], *(cause.loc if isinstance(cause, WrongSetting) else ()))
     for index, part in enumerate(loc):
         if isinstance(node, Table) and (inside := _entry(node, part)) is not None:
             entry, node = inside, inside.node
@@ -181,7 +221,7 @@ def _locate(detail: Mapping[str, Any], table: Table) -> _Error:
             node = node.items[part]
             where = node.where
             found.append(part)
-        elif index == len(loc) - 1 and detail["type"] == "missing":
+        elif index == len(loc) - 1 and (detail["type"] == "missing" or isinstance(cause, WrongSetting)):
             missing = part
         elif part != "[key]":
             fork = fork if tags else len(found)

@@ -97,14 +97,19 @@ class Dollars:
 
         :returns: the name of the device, for an alias; the name as it is where there is none, which is told.
         """
+        found = self.mention(name, where, key, heir)
+        if self.names is not None and name.partition(".")[0] in self.names:
+            self.references[found.partition(".")[0]] = None
+        return found
+
+    def mention(self, name: str, where: Where, key: str, heir: str = "") -> str:
+        """The same for a device that need not be built before."""
         base, dot, part = name.partition(".")
         if self.names is None:
             message = f"${name} refers to a device, which may not be here."
             self.problems.add(where, key, message, "Write $$ for a dollar.")
         elif base in self.names:
-            found = self.names[base]
-            self.references[found.partition(".")[0]] = None
-            return f"{found}{dot}{part}"
+            return f"{self.names[base]}{dot}{part}"
         elif not self.problems.broken:
             self.problems.add(where, key, f"There is no device {base!r}.", nearest(base, self.names), heir=heir)
             self.unknown.add(where)

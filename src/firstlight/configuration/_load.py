@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from firstlight.configuration._beamline import Beamline, DeviceEntry, Origin
-from firstlight.configuration._check import check, keys, place, references
+from firstlight.configuration._check import Named, check, keys, place, references
 from firstlight.configuration._dollar import Dollars
+from firstlight.configuration._fit import unlike
 from firstlight.configuration._inherit import OURS, Family
 from firstlight.configuration._order import circles
-from firstlight.configuration._parts import Parts, word
+from firstlight.configuration._parts import Parts, whole_of, word
 from firstlight.configuration._problem import ConfigurationError, Problems, Where, nearest
 from firstlight.configuration._sections import Layout
 from firstlight.configuration._tree import Document, Item, gather
@@ -53,6 +54,10 @@ class _Loading:
     """Settings of folders that a device has."""
     offered: dict[Where, dict[str, None]] = field(default_factory=dict)
     """Settings of folders, and the words that the devices below know."""
+    checked: dict[str, tuple[_Written, Configuration]] = field(default_factory=dict)
+    """Devices whose settings are right by themselves."""
+    expected: list[tuple[_Written, Named, str]] = field(default_factory=list)
+    """Settings of devices that name others, and the names of those."""
 
     def beamline(self) -> Beamline | None:
         named = self.named()
@@ -64,6 +69,7 @@ class _Loading:
         names = {name: name for name in named} | aliases
         devices = {name: self.device(name, family, names) for name in named}
         self.untaken()
+        self.fit(names)
         needed = {name: found[1] for name, found in devices.items()}
         for circle in circles(needed):
             self.problems.add(
@@ -168,17 +174,49 @@ class _Loading:
                 kind_type, given, settings, self.problems,
                 what=kind, key=name, heir=name, mask=dollars.mask, unknown=dollars.unknown,
             )  # fmt: skip
+            written = _Written(name, kind, settings, dollars)
+            self.refer(written, kind_type, values)
             if checked is not None:
-                for loc, other in references(kind_type, values):
-                    where, home = place(settings, loc)
-                    if where not in dollars.unknown:
-                        key = home or ".".join(map(str, (name, *loc)))
-                        replace(values, loc, dollars.refer(other, where, key, name if home else ""))
+                self.checked[name] = written, checked
+                for loc, other in checked.names_in_texts():
+                    written.refer(loc, whole_of(other))
         needed = tuple(dollars.references)
         if kind_type is None or len(self.problems) > before:
             return None, needed
         origins = dict(_origins(settings))
         return DeviceEntry(name, kind, values, needed, table.where, shown, origins), needed
+
+    def refer(self, device: _Written, kind: type[Configuration], values: dict[str, Any]) -> None:
+        """Names of other devices in the settings of one: noted, checked, and replaced where they are aliases."""
+        found = list(references(kind, values))
+        for named in found:
+            true = device.refer(named.loc, named.name.removeprefix("$"), key=named.key, first=named.first)
+            self.expected.append((device, named, true))
+            if not named.key:
+                replace(values, named.loc, true)
+        for named in reversed(found):
+            if named.key:
+                rename(values, named.loc, device.dollars.names or {})
+
+    def fit(self, names: Mapping[str, str]) -> None:
+        """What is wrong between devices that are right by themselves."""
+        for device, reference, name in self.expected:
+            whole = name.partition(".")[0]
+            if whole not in self.checked or whole == device.name:  # the latter is a circle
+                continue
+            other, settings = self.checked[whole]
+            told = unlike(reference.what, other.kind, settings, name)
+            if told is not None:
+                message, word, known = told
+                where, key, heir = device.place(reference.loc, key=reference.key)
+                self.problems.add(where, key, message, nearest(word, known), heir=heir)
+        others = {name: self.checked[whole][1] for name, whole in names.items() if whole in self.checked}
+        for device, settings in self.checked.values():
+            for misfit in settings.misfits(others):
+                where, key, heir = device.place(misfit.loc)
+                hint = nearest(misfit.word, misfit.known) if misfit.word else ""
+                mask = device.dollars.mask
+                self.problems.add(where, key, mask(misfit.message), mask(hint), heir=heir)
 
     def kind(self, name: str, table: Table, *, told: bool) -> tuple[str, type[Configuration] | None]:
         entry = table.entries.get("kind")
@@ -246,6 +284,43 @@ class _Loading:
             unknown=dollars.unknown,
         )
         return values, shown, layout
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A device as it is written.
+
+    :param table: its settings.
+    """
+
+    name: str
+    kind: str
+    table: Table
+    dollars: Dollars
+
+    def place(self, loc: Sequence[str | int], *, key: bool = False) -> tuple[Where, str, str]:
+        """Where a setting was written, how it is called there, and the device when it inherited it."""
+        where, home = place(self.table, loc, key=key)
+        return where, home or ".".join(map(str, (self.name, *loc))), self.name if home else ""
+
+    def refer(self, loc: Sequence[str | int], name: str, *, key: bool = False, first: bool = True) -> str:
+        """Note a reference to another device, unless the place was told to be wrong; its name, for an alias."""
+        where, called, heir = self.place(loc, key=key)
+        if where in self.dollars.unknown:
+            return name
+        return (self.dollars.refer if first else self.dollars.mention)(name, where, called, heir)
+
+
+def rename(values: Any, loc: tuple[str | int, ...], names: Mapping[str, str]) -> None:
+    """Put the name of a device where a key of plain values is its alias."""
+    for part in loc[:-1]:
+        values = values[part]
+    old = str(loc[-1])
+    new = names.get(old.removeprefix("$"), old)
+    if new != old:
+        items = [(new if key == old else key, value) for key, value in values.items()]
+        values.clear()
+        values.update(items)
 
 
 def replace(values: Any, loc: tuple[str | int, ...], new: str) -> None:

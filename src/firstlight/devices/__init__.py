@@ -7,7 +7,18 @@ from firstlight.devices._axis import Axis
 from firstlight.devices._axis_configuration import AnyAxisConfiguration, make_axis
 from firstlight.devices._calculated import Assembly, Calculated
 from firstlight.devices._computed import CalculatedCounter, CalculatedCounterConfiguration
-from firstlight.devices._configuration import Configuration, Quantity, Reference, unit
+from firstlight.devices._configuration import (
+    AxisReference,
+    Configuration,
+    Mention,
+    Misfit,
+    Naming,
+    Quantity,
+    Reference,
+    WrongSetting,
+    one_of,
+    unit,
+)
 from firstlight.devices._integrating import IntegratingCounter
 from firstlight.devices._kind import Kind, PlugIn
 from firstlight.devices._mca import Mca, Spectra
@@ -22,6 +33,7 @@ from firstlight.devices._registry import (
     configuration,
     is_source,
     kinds,
+    makes,
     plugins,
 )
 from firstlight.devices._sampling import SamplingCounter, SamplingMode
@@ -42,6 +54,7 @@ __all__ = [
     "AttributeCounter",
     "AttributeHook",
     "Axis",
+    "AxisReference",
     "Calculated",
     "CalculatedCounter",
     "CalculatedCounterConfiguration",
@@ -51,6 +64,9 @@ __all__ = [
     "IntegratingCounter",
     "Kind",
     "Mca",
+    "Mention",
+    "Misfit",
+    "Naming",
     "PacedSource",
     "PlugIn",
     "Quantity",
@@ -66,6 +82,7 @@ __all__ = [
     "Spectra",
     "SpectrumRegion",
     "Surroundings",
+    "WrongSetting",
     "area_region",
     "attribute_driver",
     "build",
@@ -74,6 +91,8 @@ __all__ = [
     "is_source",
     "kinds",
     "make_axis",
+    "makes",
+    "one_of",
     "plugins",
     "slowed",
     "soft_axis",

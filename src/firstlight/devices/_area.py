@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic.functional_validators import BeforeValidator
 
-from firstlight.devices._configuration import Configuration
+from firstlight.devices._configuration import Configuration, WrongSetting
 from firstlight.model import InvalidInput
 
 Statistic = Literal["sum", "mean", "std", "min", "max"]
@@ -150,3 +150,15 @@ class SourceConfiguration(Configuration):
 
     rois: dict[str, AreaRegion] = Field(default_factory=dict)
     """Regions that are counted, by name: ``[x, y, width, height]`` in pixels."""
+
+    @model_validator(mode="after")
+    def _within(self) -> SourceConfiguration:
+        shape: tuple[int, int] | None = getattr(self, "shape", None)
+        for name, region in self.rois.items():
+            if shape is None:
+                break
+            try:
+                region.spans(shape)
+            except InvalidInput as error:
+                raise WrongSetting(("rois", name), f"{error.message}.", hint="Make it smaller or move it.") from error
+        return self

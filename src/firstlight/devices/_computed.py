@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from firstlight.devices._configuration import Configuration, parse
+from firstlight.devices._configuration import Configuration, Misfit, parse
 from firstlight.devices._surroundings import Surroundings
 from firstlight.model import ChannelRole, ChannelSpec, Expression, Formula, InvalidInput
 
@@ -110,8 +110,26 @@ class CalculatedCounterConfiguration(Configuration):
     @field_validator("expression")
     @classmethod
     def _understood(cls, text: str) -> str:
-        Expression(text)
+        if not Expression(text).names:
+            raise InvalidInput(f"the expression {text!r} names no counter.", hint="Write for instance diode / ring.")
         return text
+
+    def names_in_texts(self) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        """What it is computed from."""
+        for short in Expression(self.expression).names:
+            yield (("names", short), self.names[short]) if short in self.names else (("expression",), short)
+
+    def misfits(self, others: Mapping[str, Configuration]) -> Iterator[Misfit]:
+        """Short names that the expression does not use, and channels that a device does not have."""
+        used = Expression(self.expression).names
+        for short in self.names:
+            if short not in used:
+                yield Misfit(("names", short), f"The expression {self.expression!r} does not use it.", short, used)
+        for loc, name in self.names_in_texts():
+            device, colon, _ = name.partition(":")
+            known = others[device].channel_names() if colon and device in others else None
+            if known is not None and name not in known:
+                yield Misfit(loc, f"There is no channel {name!r}.", name, tuple(known))
 
 
 def calculated_counter(config: Mapping[str, Any], surroundings: Surroundings) -> CalculatedCounter:

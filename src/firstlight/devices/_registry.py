@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, get_type_hints
 
 from firstlight.devices._axis import Axis
 from firstlight.devices._calculated import Assembly
@@ -142,6 +142,15 @@ def configuration(kind: str) -> type[Configuration]:
     assert isinstance(found, type)
     assert issubclass(found, Configuration)
     return found
+
+
+def makes(kind: str) -> type | None:
+    """The class of the devices of a kind, as its builder is declared; None when that does not tell."""
+    try:
+        found = get_type_hints(_builder(kind, source=is_source(kind))).get("return")
+    except Exception:  # noqa: BLE001 - builders of other people may be declared in any way
+        return None
+    return found if isinstance(found, type) and found is not object else None
 
 
 def kinds() -> tuple[str, ...]:

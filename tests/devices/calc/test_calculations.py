@@ -86,7 +86,7 @@ def test_a_table_lifts_what_is_downstream_with_its_pitch() -> None:
 
 
 def test_legs_on_one_line_are_refused() -> None:
-    with pytest.raises(InvalidInput, match="t: its legs stand on one line"):
+    with pytest.raises(InvalidInput, match="legs of a table stand on one line"):
         Table("t", (motor("a"), motor("b"), motor("c")), ((0.0, 0.0), (1.0, 1.0), (2.0, 2.0)))
 
 

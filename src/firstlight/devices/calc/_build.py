@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from firstlight.devices._axis import Axis
-from firstlight.devices._configuration import Configuration, Reference, parse, unit
+from firstlight.devices._configuration import AxisReference, Configuration, Misfit, parse, unit
 from firstlight.devices._surroundings import Surroundings
 from firstlight.devices.calc._axis import CalculatedAxis
 from firstlight.devices.calc._calculation import Calculation
 from firstlight.devices.calc._formulas import Formulas
 from firstlight.devices.calc._monochromator import Monochromator, spacing
 from firstlight.devices.calc._slits import Slits
-from firstlight.devices.calc._table import Table
+from firstlight.devices.calc._table import Table, check_places
 from firstlight.devices.calc._undulator import GapFormula, GapTable
-from firstlight.model import InvalidInput
+from firstlight.model import Expression, InvalidInput
 
 _C = TypeVar("_C", bound=Calculation)
 
@@ -30,25 +30,39 @@ Limits = tuple[float | str, float | str]
 Place = tuple[Millimetres, Millimetres]
 
 
+def _crystal(name: str) -> str:
+    spacing(name)
+    return name
+
+
 class SlitsConfiguration(Configuration):
     """A gap and an offset of two blades: the axes ``name.gap`` and ``name.offset``."""
 
     name: Name
-    positive: Reference
+    positive: AxisReference
     """The blade on the positive side."""
-    negative: Reference
+    negative: AxisReference
     """The blade on the negative side."""
     opposed: bool = False
     """Each blade counts away from the beam: it opens upwards."""
     limits: dict[str, Limits] = Field(default_factory=dict)
     """By ``gap`` or ``offset``: low and high limit, beside those of the blades."""
 
+    def brings(self) -> tuple[str, ...]:
+        """Gap and offset."""
+        return ("gap", "offset")
+
+    def misfits(self, others: Mapping[str, Configuration]) -> Iterator[Misfit]:
+        """Limits of what it does not have, and one blade for both."""
+        yield from _strays("limits", self.limits, self.brings())
+        yield from _twice({("positive",): self.positive, ("negative",): self.negative})
+
 
 class TableConfiguration(Configuration):
     """A table on three legs: the axes ``name.height``, ``name.pitch`` and ``name.roll``."""
 
     name: Name
-    legs: tuple[Reference, Reference, Reference]
+    legs: tuple[AxisReference, AxisReference, AxisReference]
     """The axes of the legs."""
     places: tuple[Place, Place, Place]
     """Where they stand, x along the beam and y to the left; mm."""
@@ -57,11 +71,26 @@ class TableConfiguration(Configuration):
     limits: dict[str, Limits] = Field(default_factory=dict)
     """By ``height``, ``pitch`` or ``roll``: low and high limit, beside those of the legs."""
 
+    @field_validator("places")
+    @classmethod
+    def _standing(cls, places: tuple[Place, Place, Place]) -> tuple[Place, Place, Place]:
+        check_places(places)
+        return places
+
+    def brings(self) -> tuple[str, ...]:
+        """Height and angles."""
+        return ("height", "pitch", "roll")
+
+    def misfits(self, others: Mapping[str, Configuration]) -> Iterator[Misfit]:
+        """Limits of what it does not have, and one axis for two legs."""
+        yield from _strays("limits", self.limits, self.brings())
+        yield from _twice({("legs", index): leg for index, leg in enumerate(self.legs)})
+
 
 class UndulatorSettings(Configuration):
     """An undulator whose gap follows the energy."""
 
-    axis: Reference
+    axis: AxisReference
     """The axis of the gap."""
     period: Millimetres | None = Field(default=None, gt=0)
     """Of its magnets, mm."""
@@ -82,16 +111,26 @@ class UndulatorSettings(Configuration):
     def _one_way(self) -> UndulatorSettings:
         if (self.period is None) == (self.table is None):
             raise ValueError("give either the period of the undulator or a table")
+        self.gap()
         return self
+
+    def gap(self) -> GapFormula | GapTable:
+        """Gap for an energy.
+
+        :raises InvalidInput: for numbers that give none.
+        """
+        if self.table is not None:
+            return GapTable(self.table, self.table_harmonic)
+        return GapFormula(self.period or 0.0, self.electrons, self.field)
 
 
 class MonochromatorConfiguration(Configuration):
     """The photon energy of a crystal monochromator."""
 
     name: Name
-    axis: Reference
+    axis: AxisReference
     """The axis of the Bragg angle."""
-    crystal: str | None = None
+    crystal: Annotated[str, AfterValidator(_crystal)] | None = None
     """Such as ``Si111``, ``Si311``, ``Ge220``."""
     d_spacing: Angstroms | None = Field(default=None, gt=0)
     """Distance of the lattice planes, Å, in place of a crystal."""
@@ -106,8 +145,6 @@ class MonochromatorConfiguration(Configuration):
     def _one_crystal(self) -> MonochromatorConfiguration:
         if (self.crystal is None) == (self.d_spacing is None):
             raise ValueError("give either a crystal or its d_spacing")
-        if self.crystal is not None:
-            spacing(self.crystal)
         return self
 
 
@@ -126,12 +163,61 @@ class ExpressionConfiguration(Configuration):
     """Axes calculated by formulas: one is called ``name``, several ``name.role``."""
 
     name: Name
-    axes: dict[str, Reference] = Field(min_length=1)
+    axes: dict[str, AxisReference] = Field(min_length=1)
     """Name in the formulas to real axis."""
     calculated: dict[str, FormulaSettings] = Field(min_length=1)
     """Name in the formulas to calculated axis."""
     inverse: dict[str, str] = Field(min_length=1)
     """Name of each real axis that moves to its position from those of the calculated axes."""
+
+    @model_validator(mode="after")
+    def _clear(self) -> ExpressionConfiguration:
+        both = sorted(set(self.axes) & set(self.calculated))
+        if both:
+            raise InvalidInput(f"{both[0]} is the name of a real and of a calculated axis.", hint="Rename one.")
+        return self
+
+    def brings(self) -> tuple[str, ...]:
+        """The calculated axes, when there are several."""
+        return tuple(self.calculated) if len(self.calculated) > 1 else ()
+
+    def misfits(self, others: Mapping[str, Configuration]) -> Iterator[Misfit]:
+        """Formulas with names that it does not have, or with units that do not fit."""
+        yield from _strays("inverse", self.inverse, tuple(self.axes))
+        yield from _twice({("axes", role): axis for role, axis in self.axes.items()})
+        found = {role: getattr(others.get(axis), "unit", None) for role, axis in self.axes.items()}
+        wanted = {role: settings.unit for role, settings in self.calculated.items()}
+        usable = {**wanted, **{role: unit for role, unit in found.items() if role not in self.inverse}}
+        for role, settings in self.calculated.items():
+            yield from _wrong(("calculated", role, "formula"), settings.formula, found, wanted[role])
+        for role, formula in self.inverse.items():
+            if role in self.axes:
+                yield from _wrong(("inverse", role), formula, usable, found[role])
+
+
+def _strays(key: str, given: Iterable[str], known: tuple[str, ...]) -> Iterator[Misfit]:
+    for name in given:
+        if name not in known:
+            yield Misfit((key, name), "It has no such axis.", name, known)
+
+
+def _twice(axes: Mapping[tuple[str | int, ...], str]) -> Iterator[Misfit]:
+    names = list(axes.values())
+    for index, (loc, name) in enumerate(axes.items()):
+        if name in names[:index]:
+            yield Misfit(loc, f"{name} is given for two of its real axes.")
+
+
+def _wrong(
+    loc: tuple[str | int, ...], text: str, units: Mapping[str, str | None], unit: str | None
+) -> Iterator[Misfit]:
+    """A formula that cannot be used; units that only the building tells (None) are not looked at."""
+    try:
+        formula = Expression(text, units)
+        if unit is not None and None not in [units[name] for name in formula.names]:
+            formula.bind({name: found or "" for name, found in units.items()}, unit)
+    except InvalidInput as error:
+        yield Misfit(loc, str(error))
 
 
 def slits(config: Mapping[str, Any], surroundings: Surroundings) -> Slits:
@@ -153,10 +239,9 @@ def monochromator(config: Mapping[str, Any], surroundings: Surroundings) -> Calc
     c = parse(MonochromatorConfiguration, config, "calc.monochromator")
     options: dict[str, Any] = {}
     if (u := c.undulator) is not None:
-        found = GapTable(u.table, u.table_harmonic) if u.table is not None else None
         options = {
             "gap": axis_of(u.axis, c.name, surroundings),
-            "undulator": found or GapFormula(u.period or 0.0, u.electrons, u.field),
+            "undulator": u.gap(),
             "harmonic": u.harmonic,
             "following": u.following,
         }

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from firstlight.devices._axis import Axis
 from firstlight.devices.calc._calculation import Calculation, Positions
 from firstlight.model import InvalidInput, convert
+
+
+def check_places(places: Sequence[tuple[float, float]]) -> None:
+    """See that three legs define a plane.
+
+    :raises InvalidInput: when they stand on one line.
+    """
+    spread = np.ptp(np.array(places), axis=0).max()
+    if abs(np.linalg.det(np.array([[1.0, x, y] for x, y in places]))) <= 1e-6 * spread**2:
+        raise InvalidInput("The legs of a table stand on one line.", hint="Give (x, y) of three legs that do not.")
 
 
 class Table(Calculation):
@@ -30,10 +40,8 @@ class Table(Calculation):
         *,
         angle: str = "mrad",
     ) -> None:
+        check_places(places)
         self._matrix = np.array([[1.0, x, y] for x, y in places])
-        spread = np.ptp(np.array(places), axis=0).max()
-        if abs(np.linalg.det(self._matrix)) <= 1e-6 * spread**2:
-            raise InvalidInput(f"{name}: its legs stand on one line.", hint="Give (x, y) of three legs that do not.")
         self._inverse = np.linalg.inv(self._matrix)
         self._radians = convert(f"1 {angle}", "rad")
         roles = {f"leg{number}": leg for number, leg in enumerate(legs, start=1)}

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from firstlight.devices._area import SourceConfiguration
-from firstlight.devices._configuration import parse, unit
+from firstlight.devices._configuration import Naming, parse, unit
 from firstlight.devices._surroundings import Surroundings
 from firstlight.devices.replay._camera import ReplayCamera
 from firstlight.devices.replay._hdf5 import open_hdf5
@@ -29,13 +29,13 @@ class ReplayConfiguration(SourceConfiguration):
     """An HDF5 file (Data Exchange, NXtomo, scans of Firstlight or BLISS), a folder of images, or a pattern of them."""
     angles: tuple[Degrees, Degrees] | None = None
     """Of the first and the last projection, for images that do not tell; degrees."""
-    rotation: Annotated[str, Field(min_length=1)]
+    rotation: Annotated[str, Naming("sim.axis"), Field(min_length=1)]
     """Name of the axis that turns the sample, deg."""
-    lateral: str = ""
+    lateral: Annotated[str, Naming("sim.axis")] = ""
     """Name of the axis that takes the sample out of the beam, mm; empty for none."""
     out: Annotated[float, unit("mm")] = Field(default=1.0, gt=0)
     """Distance of that axis from 0 beyond which the sample is out, mm."""
-    shutter: str = ""
+    shutter: Annotated[str, Naming("sim.shutter")] = ""
     """Name of the shutter; empty for none."""
     dead_time: Seconds = Field(default=0.0005, ge=0)
     """From the end of an exposure to the start of the next."""

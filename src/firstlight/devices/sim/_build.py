@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+import numpy as np
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from firstlight.devices._area import SourceConfiguration
 from firstlight.devices._axis import Axis
 from firstlight.devices._axis_configuration import AnyAxisConfiguration, make_axis
-from firstlight.devices._configuration import Configuration, parse, unit
+from firstlight.devices._configuration import Configuration, Misfit, one_of, parse, unit
 from firstlight.devices._surroundings import Surroundings
 from firstlight.devices.sim._axis import LATENCY, SimAxis
 from firstlight.devices.sim._beamline import Beam as LiveBeam
 from firstlight.devices.sim._camera import SimCamera
 from firstlight.devices.sim._counter import Diode, RingCurrent
 from firstlight.devices.sim._encoder import SimEncoder
+from firstlight.devices.sim._names import AxisName, BeamlineName, Name, ShutterName, misplaced
 from firstlight.devices.sim._published import Board, BufferBoard
 from firstlight.devices.sim._shutter import SimShutter
 from firstlight.devices.sim._trigger import SimTrigger
@@ -30,7 +32,9 @@ Seconds = Annotated[float, unit("s")]
 Millimetres = Annotated[float, unit("mm")]
 Degrees = Annotated[float, unit("deg")]
 PerSecond = Annotated[float, unit("1/s")]
-Name = Annotated[str, Field(min_length=1)]
+
+NOTHING = "none"
+"""The name of no sample."""
 
 
 class EncoderSettings(Configuration):
@@ -77,6 +81,32 @@ class AxisConfiguration(AnyAxisConfiguration):
         """Settings that are in the unit of the axis, or per second of it."""
         own = {"velocity", "maximum_velocity", "acceleration", "position", "home", "switches", "noise"}
         return super().positions() | own
+
+    @field_validator("position")
+    @classmethod
+    def _inside(cls, position: float, info: ValidationInfo) -> float:
+        low, high = info.data.get("limits", (-math.inf, math.inf))
+        if not low <= position <= high:
+            raise InvalidInput(
+                f"it starts at {position:g}, outside its limits {low:g} to {high:g}.",
+                hint="Change the position or the limits.",
+            )
+        return position
+
+    @field_validator("switches")
+    @classmethod
+    def _ordered(cls, switches: tuple[float, float]) -> tuple[float, float]:
+        if switches[0] > switches[1]:
+            raise InvalidInput(
+                "its negative limit switch is above its positive one.", hint="Write the lower one first."
+            )
+        return switches
+
+    @model_validator(mode="after")
+    def _compared(self) -> AxisConfiguration:
+        if self.tolerance is not None and self.encoder is None:
+            raise InvalidInput("a tolerance needs an encoder, and it has none.", hint="Give it one: encoder: {}")
+        return self
 
 
 class ShutterConfiguration(Configuration):
@@ -145,9 +175,9 @@ class DiodeConfiguration(Configuration):
     """Counts per second at the ring's full current."""
     dark: PerSecond = Field(default=0.0, ge=0)
     """Counts per second without beam."""
-    shutter: str = ""
+    shutter: ShutterName = ""
     """Name of the shutter before it; empty for none."""
-    peaks: dict[str, PeakSettings] = Field(default_factory=dict)
+    peaks: dict[AxisName, PeakSettings] = Field(default_factory=dict)
     """By the name of an axis: how the counts depend on its position."""
     noise: bool = True
     """Whether counts are Poisson numbers."""
@@ -226,29 +256,29 @@ class CameraConfiguration(SourceConfiguration):
     """Type of the pixels, an unsigned integer."""
     pixel_size: Millimetres = Field(default=0.01, gt=0)
     """Edge of a pixel at the sample, mm."""
-    sample: str | tuple[EllipsoidSettings, ...] = "tooth"
+    sample: Annotated[str, one_of((*PRESETS, NOTHING))] | tuple[EllipsoidSettings, ...] = "tooth"
     """Name of a sample, ``tooth`` or ``shepp-logan``, or its bodies; ``none`` for an empty beam."""
     radius: Millimetres | None = Field(default=None, gt=0)
     """Size of a sample given by name, mm; 0.4 times the detector's width when not given."""
     axis_offset: float = 12.3
     """Column of the rotation axis from the detector's middle, pixels."""
-    rotation: str = ""
+    rotation: AxisName = ""
     """Name of the axis that turns the sample, deg; empty for none."""
-    lateral: str = ""
+    lateral: AxisName = ""
     """Name of the axis that moves it along the columns, mm."""
-    height: str = ""
+    height: AxisName = ""
     """Name of the axis that moves it along the rows, mm."""
-    roll: str = ""
+    roll: AxisName = ""
     """Name of the axis that tilts the rotation in the detector's plane, deg."""
-    pitch: str = ""
+    pitch: AxisName = ""
     """Name of the axis that tilts the rotation along the beam, deg."""
     axis_roll: Degrees = Field(default=0.0, ge=-45, le=45)
     """Tilt of the rotation in the detector's plane, its lower end towards the first column, deg."""
     axis_pitch: Degrees = Field(default=0.0, ge=-45, le=45)
     """Tilt of the rotation along the beam, its lower end downstream, deg."""
-    shutter: str = ""
+    shutter: ShutterName = ""
     """Name of the shutter; empty for none."""
-    beamline: str = ""
+    beamline: BeamlineName = ""
     """Name of the ``sim.beamline`` whose beam it sees, which then has the shutter and the ring; empty for none."""
     at: str | float = ""
     """Place in that beamline: the name of an element, or a distance in m."""
@@ -276,12 +306,44 @@ class CameraConfiguration(SourceConfiguration):
     run: str = ""
     """Key of the run in which they publish; the newest one of the buffer when not given."""
 
+    @field_validator("dtype")
+    @classmethod
+    def _whole(cls, dtype: str) -> str:
+        return pixel_type(dtype)
+
+    @model_validator(mode="after")
+    def _detects(self) -> CameraConfiguration:
+        self.pixels()
+        return self
+
+    def misfits(self, others: Mapping[str, Configuration]) -> Iterator[Misfit]:
+        """A place that the beamline does not have."""
+        yield from misplaced(others, self.beamline, self.at, "at")
+
+    def pixels(self) -> Detector:
+        """How it reads them.
+
+        :raises InvalidInput: for settings that do not fit each other.
+        """
+        return Detector(self.shape, self.dtype, seed=self.seed, **self.detector.model_dump())
+
+
+def pixel_type(dtype: str) -> str:
+    """A type of pixels.
+
+    :raises InvalidInput: when it is none, or no unsigned integer.
+    """
+    try:
+        if np.dtype(dtype).kind == "u":
+            return dtype
+    except TypeError:
+        pass
+    raise InvalidInput(f"pixels of type {dtype!r} cannot be had.", hint="Write u1, <u2 or <u4.")
+
 
 def axis(config: Mapping[str, Any], surroundings: Surroundings) -> Axis:
     """Build a ``sim.axis``."""
     c = parse(AxisConfiguration, config, "sim.axis")
-    if not c.limits[0] <= c.position <= c.limits[1]:
-        raise InvalidInput(f"{c.name} (sim.axis): it starts at {c.position:g}, outside its limits {c.limits}.")
     driver = SimAxis(
         c.name,
         unit=c.unit,
@@ -350,7 +412,7 @@ def camera(config: Mapping[str, Any], surroundings: Surroundings | None = None) 
     """
     c = parse(CameraConfiguration, config, "sim.camera")
     board: Board = surroundings.board if surroundings is not None else board_of(c.buffer, c.run)
-    detector = Detector(c.shape, c.dtype, seed=c.seed, **c.detector.model_dump())
+    detector = c.pixels()
     structure = c.beam.model_dump()
     if c.beamline:
         # Its beam has its own width and height.
@@ -403,11 +465,7 @@ def board_of(buffer: str, run: str) -> BufferBoard:
 def _sample(c: CameraConfiguration) -> Phantom:
     if not isinstance(c.sample, str):
         return Phantom([Ellipsoid(b.centre, b.radii, b.attenuation, b.angles) for b in c.sample])
-    if c.sample == "none":
+    if c.sample == NOTHING:
         return Phantom([])
-    if c.sample not in PRESETS:
-        raise InvalidInput(
-            f"{c.name} (sim.camera): there is no sample {c.sample!r}.", hint=f"Known: {', '.join(PRESETS)}, none."
-        )
     radius = c.radius if c.radius is not None else 0.4 * c.shape[1] * c.pixel_size
     return PRESETS[c.sample]().scaled(radius)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
-from firstlight.devices._configuration import Configuration, unit
+from firstlight.devices._configuration import Configuration, one_of, unit
 from firstlight.devices.sim._edge import EdgeSettings
+from firstlight.devices.sim._names import AxisName, Name, RingName, ShutterName
 from firstlight.simulation import (
+    CRYSTALS,
     PRESETS,
     Absorber,
     Attenuator,
@@ -24,6 +26,7 @@ from firstlight.simulation import (
     Shadow,
     Slits,
     Undulator,
+    material,
     misalignment,
 )
 
@@ -31,7 +34,6 @@ Metres = Annotated[float, unit("m")]
 Millimetres = Annotated[float, unit("mm")]
 Degrees = Annotated[float, unit("deg")]
 Milliradians = Annotated[float, unit("mrad")]
-Name = Annotated[str, Field(min_length=1)]
 
 
 class ElementSettings(Configuration):
@@ -64,11 +66,11 @@ class MonochromatorSettings(ElementSettings):
     """A double-crystal monochromator."""
 
     kind: Literal["monochromator"]
-    crystal: str = "Si111"
+    crystal: Annotated[str, one_of(CRYSTALS)] = "Si111"
     """Si111, Si220, Si311 or Ge111."""
-    bragg: str = ""
+    bragg: AxisName = ""
     """Axis of the Bragg angle, deg."""
-    pitch: str = ""
+    pitch: AxisName = ""
     """Axis that tilts the second crystal."""
     fixed: Degrees = 9.1
     """Bragg angle without an axis, deg."""
@@ -100,11 +102,16 @@ class MonochromatorSettings(ElementSettings):
         )
 
 
+def _coating(name: str) -> str:
+    material(name)
+    return name
+
+
 class MirrorSettings(ElementSettings):
     """A flat mirror that reflects upwards."""
 
     kind: Literal["mirror"]
-    coating: str = "Rh"
+    coating: Annotated[str, AfterValidator(_coating)] = "Rh"
     """Material of the surface."""
     angle: Milliradians = Field(default=2.5, gt=0)
     """Design angle, mrad."""
@@ -112,9 +119,9 @@ class MirrorSettings(ElementSettings):
     """Along the beam, mm."""
     roughness: float = Field(default=0.3, ge=0)
     """Root mean square, nm."""
-    pitch: str = ""
+    pitch: AxisName = ""
     """Axis of the angle."""
-    height: str = ""
+    height: AxisName = ""
     """Axis of the height."""
     pitch_error: Milliradians = 0.02
     """Most that the angle is wrong by, mrad."""
@@ -144,13 +151,13 @@ class SlitsSettings(ElementSettings):
     """Four blades."""
 
     kind: Literal["slits"]
-    left: str = ""
+    left: AxisName = ""
     """Axis of the blade at low x."""
-    right: str = ""
+    right: AxisName = ""
     """Axis of the blade at high x."""
-    bottom: str = ""
+    bottom: AxisName = ""
     """Axis of the blade at low y."""
-    top: str = ""
+    top: AxisName = ""
     """Axis of the blade at high y."""
     error: Millimetres = 0.3
     """Most that the opening's centre is off, in both directions, mm."""
@@ -176,6 +183,11 @@ class FoilSettings(Configuration):
     density: float | None = Field(default=None, gt=0)
     """g/cm³, for a formula."""
 
+    @model_validator(mode="after")
+    def _known(self) -> FoilSettings:
+        material(self.material, self.density)
+        return self
+
     def foil(self) -> Foil:
         """The physics."""
         return Foil(self.material, self.thickness, self.density)
@@ -185,7 +197,7 @@ class AttenuatorSettings(ElementSettings):
     """A wheel of foils."""
 
     kind: Literal["attenuator"]
-    wheel: str = ""
+    wheel: AxisName = ""
     """Axis whose position k puts foil k into the beam."""
     foils: tuple[FoilSettings, ...] = (FoilSettings(),)
     """From position 0 on."""
@@ -216,7 +228,7 @@ class ShutterSettings(ElementSettings):
     """A fast shutter of the session."""
 
     kind: Literal["shutter"]
-    shutter: Name
+    shutter: Annotated[ShutterName, Field(min_length=1)]
     """Its name."""
 
     def element(self, seed: int | None) -> FastShutter:
@@ -248,11 +260,11 @@ class PhantomSettings(ElementSettings):
     """Which."""
     radius: Millimetres = Field(default=1.28, gt=0)
     """Its size, mm; that of the camera."""
-    rotation: str = ""
+    rotation: AxisName = ""
     """Axis that turns it."""
-    lateral: str = ""
+    lateral: AxisName = ""
     """Axis that moves it along x."""
-    height: str = ""
+    height: AxisName = ""
     """Axis that moves it down."""
     offset: tuple[float, float] = (0.0, 0.0)
     """(x, height) of the rotation axis when its axes stand at 0, mm; x as the camera's axis_offset times its pixel."""
@@ -307,7 +319,7 @@ class UndulatorSettings(Configuration):
     """σ of the electron beam (x, y), mm."""
     divergence: tuple[float, float] = (0.0044, 0.0014)
     """σ of its directions (x, y), mrad."""
-    gap: str = ""
+    gap: AxisName = ""
     """Axis of the gap."""
     fixed: Millimetres = Field(default=8.0, gt=0)
     """Gap without an axis, mm."""
@@ -331,7 +343,7 @@ class BeamlineConfiguration(Configuration):
     """A simulated beamline: a source and what stands in the beam."""
 
     name: Name
-    ring: str = ""
+    ring: RingName = ""
     """Name of the ``sim.ring`` that feeds it; empty for a constant 200 mA."""
     undulator: UndulatorSettings = UndulatorSettings()
     """The source."""
@@ -339,6 +351,11 @@ class BeamlineConfiguration(Configuration):
     """What stands in the beam, in any order."""
     seed: int | None = None
     """Of the misalignments that the user has to find; a perfect beamline when not given."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> BeamlineConfiguration:
+        self.optics()
+        return self
 
     def optics(self) -> Optics:
         """The physics."""

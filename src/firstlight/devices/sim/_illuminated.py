@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from firstlight.devices._configuration import Configuration, unit
+from firstlight.devices._configuration import Configuration, Misfit, WrongSetting, unit
 from firstlight.devices.sim._beamline import Beam
 from firstlight.devices.sim._build import PerSecond, RingSettings
+from firstlight.devices.sim._names import AxisName, BeamlineName, ShutterName, misplaced
 from firstlight.devices.sim._parts import Illumination
 from firstlight.devices.sim._published import Board
-from firstlight.model import InvalidInput
 
 KiloElectronvolts = Annotated[float, unit("keV")]
 
@@ -20,9 +21,9 @@ KiloElectronvolts = Annotated[float, unit("keV")]
 class IlluminatedConfiguration(Configuration):
     """A detector of a sample in a beam: of a beamline, or a constant one."""
 
-    inputs: dict[str, str] = Field(default_factory=dict)
+    inputs: dict[str, AxisName] = Field(default_factory=dict)
     """Names of axes that move the sample, by what they move; ``energy`` is one for all samples, keV."""
-    beamline: str = ""
+    beamline: BeamlineName = ""
     """Name of the ``sim.beamline`` whose beam falls on the sample; it has energy, shutters and ring of its own."""
     at: str | float = ""
     """Place of the sample in that beamline: the name of an element, or a distance in m."""
@@ -30,7 +31,7 @@ class IlluminatedConfiguration(Configuration):
     """Photons per second on the sample at the ring's full current, without a beamline."""
     energy: KiloElectronvolts = Field(default=20.0, ge=1, le=120)
     """Of the photons, where neither an axis nor a beamline gives it."""
-    shutter: str = ""
+    shutter: ShutterName = ""
     """Name of the shutter, without a beamline; empty for none."""
     ring: RingSettings = RingSettings()
     """The source, without a beamline."""
@@ -39,26 +40,34 @@ class IlluminatedConfiguration(Configuration):
     seed: int = 0
     """Of structure and noise."""
 
-    def illumination(
-        self, subject: str, known: Mapping[str, str], board: Board, opened: Mapping[str, str] | None = None
-    ) -> Illumination:
-        """The beam on a sample.
+    @abstractmethod
+    def moved(self) -> Collection[str]:
+        """Inputs of the sample."""
 
-        :param subject: whose configuration, for errors.
-        :param known: inputs of the sample.
-        :param opened: by the name of an input: the shutter whose time open is its value.
-        :raises InvalidInput: for an input that the sample does not have, or a beamline without a place in it.
-        """
-        words = [*known, *([] if self.beamline else ["energy"])]
+    @model_validator(mode="after")
+    def _understood(self) -> IlluminatedConfiguration:
+        words = [*self.moved(), *([] if self.beamline else ["energy"])]
         for name in self.inputs:
             if name not in words:
                 hint = f"Known: {', '.join(words)}." if words else "Nothing moves it."
-                raise InvalidInput(f"{subject}: inputs: the sample has no input {name!r}.", hint=hint)
+                raise WrongSetting(("inputs", name), f"the sample has no input {name!r}.", hint=hint)
         if self.beamline and self.at == "":
-            raise InvalidInput(
-                f"{subject}: at: its place in the beamline {self.beamline} is missing.",
+            raise WrongSetting(
+                ("at",),
+                f"its place in the beamline {self.beamline} is missing.",
                 hint="Give the name of an element, or a distance in m.",
             )
+        return self
+
+    def misfits(self, others: Mapping[str, Configuration]) -> Iterator[Misfit]:
+        """A place that the beamline does not have."""
+        yield from misplaced(others, self.beamline, self.at, "at")
+
+    def illumination(self, board: Board, opened: Mapping[str, str] | None = None) -> Illumination:
+        """The beam on a sample.
+
+        :param opened: by the name of an input: the shutter whose time open is its value.
+        """
         return Illumination(
             board,
             flux=self.flux,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from firstlight.devices._configuration import Configuration, parse, unit
+from firstlight.devices._configuration import Configuration, Misfit, parse, unit
 from firstlight.devices._surroundings import Surroundings
 from firstlight.devices.sim._beamline import Beam, SimBeamline
-from firstlight.devices.sim._chain import BeamlineConfiguration, Millimetres, Name
+from firstlight.devices.sim._chain import BeamlineConfiguration, Millimetres
 from firstlight.devices.sim._current import IonChamber, PhotoDiode
+from firstlight.devices.sim._names import BeamlineName, Name, misplaced
 
 Amperes = Annotated[float, unit("A")]
 VoltsPerAmpere = Annotated[float, unit("V/A")]
@@ -22,7 +23,7 @@ class CurrentConfiguration(Configuration):
     """A detector that gives a current."""
 
     name: Name
-    beamline: Name
+    beamline: Annotated[BeamlineName, Field(min_length=1)]
     """Name of the ``sim.beamline`` that it stands in."""
     gain: VoltsPerAmpere = Field(default=1e5, gt=0)
     """Of the amplifier, V/A."""
@@ -42,6 +43,10 @@ class IonChamberConfiguration(CurrentConfiguration):
     gas: str = ""
     """Name of that element; that of the chamber when not given."""
 
+    def misfits(self, others: Mapping[str, Configuration]) -> Iterator[Misfit]:
+        """Gas that the beamline does not have."""
+        yield from misplaced(others, self.beamline, self.gas or self.name, "gas", "gas")
+
 
 class PhotoDiodeConfiguration(CurrentConfiguration):
     """A silicon photodiode."""
@@ -50,6 +55,10 @@ class PhotoDiodeConfiguration(CurrentConfiguration):
     """Place in the beamline: the name of an element, or a distance in m."""
     thickness: Millimetres = Field(default=0.3, gt=0)
     """Of the silicon, mm."""
+
+    def misfits(self, others: Mapping[str, Configuration]) -> Iterator[Misfit]:
+        """A place that the beamline does not have."""
+        yield from misplaced(others, self.beamline, self.at, "at")
 
 
 def beamline(config: Mapping[str, Any], surroundings: Surroundings) -> SimBeamline:

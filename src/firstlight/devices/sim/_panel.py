@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import Field
 
-from firstlight.devices._configuration import Configuration, parse
+from firstlight.devices._configuration import Configuration, Mention, parse
 from firstlight.devices._surroundings import Surroundings
-from firstlight.devices.sim._chain import Name
 from firstlight.devices.sim._faults import Active, Fault, inject
+from firstlight.devices.sim._names import Name
 from firstlight.devices.sim._published import MemoryBoard
 from firstlight.model import Clock, RealClock
 
@@ -18,7 +18,7 @@ from firstlight.model import Clock, RealClock
 class FaultSettings(Configuration):
     """One fault."""
 
-    device: Name
+    device: Mention
     """Name of the device that goes wrong."""
     what: Fault
     """What it does."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from firstlight.devices._configuration import Configuration, parse, unit
+from firstlight.devices._configuration import Configuration, one_of, parse, unit
 from firstlight.devices._surroundings import Surroundings
-from firstlight.devices.sim._build import Degrees, Millimetres, Name, PerSecond, Seconds
+from firstlight.devices.sim._build import Degrees, Millimetres, PerSecond, Seconds
 from firstlight.devices.sim._edge import Angstroms, Density, EdgeSettings, Micrometres
 from firstlight.devices.sim._illuminated import IlluminatedConfiguration, KiloElectronvolts
 from firstlight.devices.sim._mca import SimMca
+from firstlight.devices.sim._names import Name, ShutterName
 from firstlight.devices.sim._point import SimPointDetector
 from firstlight.simulation import (
+    GONIOMETERS,
+    SINGLE_CRYSTALS,
     AbsorptionScan,
     Diffractometer,
     Disc,
@@ -32,9 +35,9 @@ class CircleSample(Configuration):
     """A crystal on a diffractometer; the inputs are its circles, deg."""
 
     technique: Literal["diffractometer"]
-    goniometer: str = "fourcv"
+    goniometer: Annotated[str, one_of(GONIOMETERS)] = "fourcv"
     """``fourcv``: omega, chi, phi, tth; ``psic``: mu, eta, chi, phi, nu, delta."""
-    material: str = "Si"
+    material: Annotated[str, one_of(SINGLE_CRYSTALS)] = "Si"
     """``Si``, ``CeO2``, ``LaB6``, ``Al2O3`` or ``lysozyme``."""
     orientation: tuple[Degrees, Degrees, Degrees] = (5.0, -8.0, 20.0)
     """U is the product of turns about x, y, z of the goniometer's frame, the last one first."""
@@ -76,7 +79,7 @@ class FilmSample(Configuration):
     """Of growth, nm/s."""
     start: Annotated[float, unit("nm")] = Field(default=0.0, ge=0)
     """Thickness before it, nm."""
-    deposition: str = ""
+    deposition: ShutterName = ""
     """Name of the shutter of the source of the film: it grows while that is open."""
     film_roughness: Angstroms = Field(default=4.0, ge=0)
     """σ of its surface, Å."""
@@ -134,6 +137,10 @@ class PointDetectorConfiguration(IlluminatedConfiguration):
     """Whether counts are Poisson numbers."""
     parts: int = Field(default=16, ge=1, le=1000)
     """Parts of an exposure during which something moves."""
+
+    def moved(self) -> Collection[str]:
+        """Inputs of the sample."""
+        return self.sample.sample().inputs
 
 
 class DiscSettings(Configuration):
@@ -227,12 +234,25 @@ class McaConfiguration(IlluminatedConfiguration):
     noise: bool = True
     """Whether counts are Poisson numbers."""
 
+    def moved(self) -> Collection[str]:
+        """Inputs of the sample."""
+        return self.sample.plate().inputs
+
+    @model_validator(mode="after")
+    def _inside(self) -> McaConfiguration:
+        mca_of(self, Surroundings())
+        return self
+
+    def channel_names(self) -> Collection[str]:
+        """Spectra, statistics and regions."""
+        return [spec.name for spec in mca_of(self, Surroundings()).channels]
+
 
 def point_detector(config: Mapping[str, Any], surroundings: Surroundings) -> SimPointDetector:
     """Build a ``sim.point_detector``."""
     c = parse(PointDetectorConfiguration, config, "sim.point_detector")
     sample = c.sample.sample()
-    beam = c.illumination(f"{c.name} (sim.point_detector)", sample.inputs, surroundings.board, c.sample.opened)
+    beam = c.illumination(surroundings.board, c.sample.opened)
     return SimPointDetector(
         c.name,
         sample,
@@ -248,13 +268,19 @@ def point_detector(config: Mapping[str, Any], surroundings: Surroundings) -> Sim
 
 def mca(config: Mapping[str, Any], surroundings: Surroundings) -> SimMca:
     """Build a ``sim.mca``."""
-    c = parse(McaConfiguration, config, "sim.mca")
-    plate = c.sample.plate()
+    return mca_of(parse(McaConfiguration, config, "sim.mca"), surroundings)
+
+
+def mca_of(c: McaConfiguration, surroundings: Surroundings) -> SimMca:
+    """The detector of checked settings.
+
+    :raises InvalidInput: for a region that leaves the spectrum.
+    """
     return SimMca(
         c.name,
-        plate,
+        c.sample.plate(),
         PulseDetector(**c.detector.model_dump()),
-        c.illumination(f"{c.name} (sim.mca)", plate.inputs, surroundings.board),
+        c.illumination(surroundings.board),
         elements=c.elements,
         rois=c.rois,
         parts=c.parts,

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from firstlight.devices._area import SourceConfiguration
-from firstlight.devices._configuration import Configuration, parse, unit
+from firstlight.devices._configuration import Configuration, one_of, parse, unit
 from firstlight.devices._surroundings import Surroundings
 from firstlight.devices.sim._area import SimAreaDetector
-from firstlight.devices.sim._build import Degrees, DetectorSettings, Millimetres, PerSecond, Seconds, board_of
+from firstlight.devices.sim._build import (
+    Degrees,
+    DetectorSettings,
+    Millimetres,
+    PerSecond,
+    Seconds,
+    board_of,
+    pixel_type,
+)
 from firstlight.devices.sim._illuminated import IlluminatedConfiguration
 from firstlight.devices.sim._published import Board
 from firstlight.model import RealClock
 from firstlight.simulation import (
+    SINGLE_CRYSTALS,
+    STANDARDS,
     AreaImager,
     DarkField,
     DarkFieldSettings,
@@ -56,7 +66,7 @@ class PowderSample(Configuration):
     """A powder in a flat plate or a capillary: rings."""
 
     technique: Literal["powder"] = "powder"
-    material: str = "CeO2"
+    material: Annotated[str, one_of(STANDARDS)] = "CeO2"
     """``CeO2``, ``LaB6``, ``Si`` or ``Al2O3``."""
     thickness: Millimetres = Field(default=0.5, gt=0)
     """Of the plate, or diameter of the capillary."""
@@ -81,6 +91,11 @@ class PowderSample(Configuration):
     beamstop: Millimetres = Field(default=1.5, ge=0)
     """Radius of its shadow about the direct beam."""
 
+    @property
+    def moved(self) -> Collection[str]:
+        """Its inputs."""
+        return Powder.inputs
+
     def scene(self, c: AreaDetectorConfiguration) -> Scene:
         """The sample before the detector."""
         settings = PowderSettings(**self.model_dump(exclude={"technique", "material"}))
@@ -91,7 +106,7 @@ class CrystalSample(Configuration):
     """A single crystal on a rotation axis: spots."""
 
     technique: Literal["crystal"]
-    material: str = "lysozyme"
+    material: Annotated[str, one_of(SINGLE_CRYSTALS)] = "lysozyme"
     """``lysozyme``, ``CeO2``, ``LaB6``, ``Si`` or ``Al2O3``."""
     orientation: tuple[Degrees, Degrees, Degrees] = (12.0, 34.0, 56.0)
     """U is the product of turns about the laboratory's axes 1 (rows), 2 (columns), 3 (beam), the last one first."""
@@ -109,6 +124,11 @@ class CrystalSample(Configuration):
     """Photons scattered diffusely per sr and incident photon at small angles."""
     polarisation: float = Field(default=0.98, ge=-1, le=1)
     """Of the beam: 1 along the columns."""
+
+    @property
+    def moved(self) -> Collection[str]:
+        """Its inputs."""
+        return SingleCrystal.inputs
 
     def scene(self, c: AreaDetectorConfiguration) -> Scene:
         """The sample before the detector."""
@@ -140,6 +160,11 @@ class DarkFieldSample(Configuration):
     """Full width at half maximum of the objective in 2θ."""
     efficiency: float = Field(default=1e-7, ge=0)
     """Detected photons in a pixel per photon on the sample, at the maximum."""
+
+    @property
+    def moved(self) -> Collection[str]:
+        """Its inputs."""
+        return DarkField.inputs
 
     def scene(self, c: AreaDetectorConfiguration) -> Scene:
         """The sample before the detector."""
@@ -198,6 +223,22 @@ class AreaDetectorConfiguration(IlluminatedConfiguration, SourceConfiguration):
     run: str = ""
     """Key of the run in which they publish; the newest one of the buffer when not given."""
 
+    @field_validator("dtype")
+    @classmethod
+    def _whole(cls, dtype: str) -> str:
+        return pixel_type(dtype)
+
+    @model_validator(mode="after")
+    def _detects(self) -> AreaDetectorConfiguration:
+        Detector(self.shape, self.dtype, seed=self.seed, **self.detector.model_dump())
+        module_mask(self.shape, self.modules, self.gap, self.dead, self.seed)
+        self.geometry()
+        return self
+
+    def moved(self) -> Collection[str]:
+        """Inputs of the sample."""
+        return self.sample.moved
+
     def geometry(self) -> Geometry:
         """Where the detector stands."""
         middle = ((self.shape[0] - 1) / 2, (self.shape[1] - 1) / 2)
@@ -215,7 +256,7 @@ def area_detector(config: Mapping[str, Any], surroundings: Surroundings | None =
     detector = Detector(c.shape, c.dtype, seed=c.seed, **c.detector.model_dump())
     scene = c.sample.scene(c)
     imager = AreaImager(scene, detector, module_mask(c.shape, c.modules, c.gap, c.dead, c.seed), seed=c.seed)
-    beam = c.illumination(f"{c.name} (sim.area_detector)", scene.inputs, board)
+    beam = c.illumination(board)
     return SimAreaDetector(
         c.name,
         imager,
