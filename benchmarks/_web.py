@@ -32,13 +32,14 @@ from firstlight.web import WebSettings, spec
 
 SECONDS = 4.0
 """Of each turn, after two seconds to warm up."""
-_FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"]
 _DRAWN = """([selector, name]) => {
   window.drawn = [];
+  window.watching?.disconnect();
   const spot = document.querySelector(selector);
-  new MutationObserver(() => window.drawn.push([Number(spot.dataset[name]),
-    (performance.timeOrigin + performance.now()) / 1000])).observe(spot, {attributes: true,
-    attributeFilter: ["data-" + name]});
+  window.watching = new MutationObserver(() => window.drawn.push([Number(spot.dataset[name]),
+    (performance.timeOrigin + performance.now()) / 1000]));
+  window.watching.observe(spot, {attributes: true, attributeFilter: ["data-" + name]});
 }"""
 
 
@@ -62,7 +63,7 @@ def curve() -> list[Row]:
 
         return run.key, grow, lambda: _end(run)
 
-    return _drawn("web.curve", ".curve", "count", 30.0, make)
+    return _drawn("web.curve", ".curve", "count", 21.0, make)
 
 
 def image() -> list[Row]:
@@ -102,7 +103,7 @@ def mesh() -> list[Row]:
         run.prepared()
         run.running()
 
-        def grow(count: int = 50) -> int:
+        def grow(count: int = 15) -> int:
             at = logs[2].count
             for log, value in zip(logs, values, strict=True):
                 log.append(value[at : at + count])

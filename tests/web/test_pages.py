@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+        flags = ["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"]
         # What the fixtures of browsers wait for, everything else waits for, too: machines may be busy.
         expect.set_options(timeout=SLOW)
         made = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)

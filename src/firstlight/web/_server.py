@@ -84,6 +84,8 @@ class WebServer:
             access_log=False,
             ws="websockets-sansio",
             ws_max_size=1 << 20,
+            # Curves of noise do not shrink, and compressing them takes longer than sending them.
+            ws_per_message_deflate=False,
             ws_ping_interval=20.0,
             ssl_certfile=self.settings.certificate or None,
             ssl_keyfile=self.settings.key or None,

@@ -25,7 +25,7 @@ FLIGHT = 2
 """Messages of one subscription that may be on the way, not drawn yet."""
 MOST = 64
 """Subscriptions of one viewer."""
-CURVES = 0.04
+CURVES = 0.01
 """Seconds between two curves of one subscription."""
 WAIT = 1.0
 """Seconds after which a channel that does not grow is looked at again: it may have been sealed."""
