@@ -92,6 +92,15 @@ def test_the_token_becomes_a_cookie_that_scripts_cannot_read_and_leaves_the_addr
     assert site.token(site.operate) not in morsel.value
 
 
+def test_a_link_in_a_chat_logs_in_too(site: Site) -> None:
+    client = site.browser(**{"Sec-Fetch-Site": "cross-site"})
+    answer = client.get(f"live?run=a%22%3Cb&token={site.token(site.view)}")
+    assert answer.status_code == 200
+    assert 'content="0; url=/live?run=a%22%3Cb"' in answer.text
+    assert site.token(site.view) not in answer.text
+    assert client.get("api/me").json()["role"] == "view"
+
+
 def test_a_link_cannot_lead_to_another_site(site: Site) -> None:
     answer = httpx.get(
         site.base + "/evil.example/",

@@ -5,6 +5,7 @@ import { choose } from "./choose";
 import { History } from "./History";
 import { ImageCard } from "./ImageCard";
 import { Items } from "./Items";
+import { useLayout } from "./layout";
 import { MapCard } from "./MapCard";
 import { RunHeader } from "./RunHeader";
 import { SpectrumCard } from "./SpectrumCard";
@@ -19,6 +20,7 @@ export function LivePage() {
   const id = useAppState((s) => current(s.runs, view.run));
   const loaded = useAppState((s) => s.loaded);
   const run = useRun(id);
+  useLayout(run === null ? null : run.name);
   const plots = run === null ? [] : choose(run);
   const large = plots.find((plot) => plot.kind === view.plot && plot.channel === view.channel);
   const shown = large ? [large] : plots.slice(0, SMALL);

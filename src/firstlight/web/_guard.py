@@ -7,6 +7,7 @@ goes out carries the headers that keep other sites out of the pages.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -37,6 +38,8 @@ HEADERS = {
 NOT_LOGGED_IN, FOREIGN = 4401, 4403
 """Close codes of websockets."""
 
+_ONWARD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Firstlight</title>
+<meta http-equiv="refresh" content="0; url={target}"></head><body><a href="{target}">Go on</a></body></html>"""
 _PLAIN = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Firstlight</title></head>
 <body><main><h1>{title}</h1><p>{text}</p></main></body></html>"""
 
@@ -77,7 +80,7 @@ class Guard:
         if not self._called_right(headers.get("host", "")):
             return self._say(scope, 421, "This server has another name.", "Use the address that it printed.")
         page = scope["type"] == "http" and scope["method"] in SAFE and not self._path(scope).startswith("/api")
-        if page and (redirect := self._swap(scope)) is not None:
+        if page and (redirect := self._swap(scope, headers)) is not None:
             return redirect
         user, script = self._who(headers)
         if user is None:
@@ -116,7 +119,7 @@ class Guard:
         path = str(scope["path"])
         return path[len(self._settings.prefix) :] if path.startswith(self._settings.prefix) else path
 
-    def _swap(self, scope: Scope) -> Response | None:
+    def _swap(self, scope: Scope, headers: Mapping[str, str]) -> Response | None:
         """A token in the address becomes a cookie, and leaves the address."""
         query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
         tokens = [value for name, value in query if name == "token"]
@@ -137,7 +140,11 @@ class Guard:
         rest = urlencode([(name, value) for name, value in query if name != "token"])
         # Relative to this host whatever the path is: //elsewhere must not lead away.
         path = "/" + str(scope["path"]).lstrip("/\\")
-        answer = RedirectResponse(path + (f"?{rest}" if rest else ""), 303)
+        target = path + (f"?{rest}" if rest else "")
+        answer: Response = RedirectResponse(target, 303)
+        if headers.get("sec-fetch-site") == "cross-site":
+            # A link in a mail or a chat: a redirect would still count as that site's, and the cookie would not be sent.
+            answer = HTMLResponse(_ONWARD.format(target=escape(target)))
         self.set_cookie(answer, user)
         return answer
 
