@@ -238,6 +238,16 @@ def test_nothing_outside_the_data_folders_is_read(
     link.unlink()
 
 
+def test_paths_of_any_length_are_ids(client: httpx.Client, scan: Run, beamline: Session) -> None:
+    assert scan.path is not None
+    for length in range(1, 9):
+        link = beamline.data / ("x" * length + ".h5")
+        link.symlink_to(scan.path)
+        answer = client.get(f"api/runs/{file_id(link, f'{scan.number}.1')}")
+        assert answer.json()["title"] == scan.title
+        link.unlink()
+
+
 def test_values_are_plain(client: httpx.Client, scan: Run) -> None:
     header, arrays = payload(client, f"{scan.key}/values/diode", start=5, stop=9)
     assert header["count"] == 41

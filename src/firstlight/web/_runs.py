@@ -94,7 +94,8 @@ class Runs:
         """File and entry of a run that is not in the buffer."""
         if identity.startswith("f~"):
             try:
-                text = base64.urlsafe_b64decode(identity[2:] + "=" * (-len(identity) % 4)).decode()
+                coded = identity[2:]
+                text = base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)).decode()
                 name, _, scan = text.rpartition("#")
                 if name and "\0" not in name:
                     return Path(name), scan
