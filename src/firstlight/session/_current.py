@@ -122,7 +122,8 @@ class Current:
         require_root(self.experiment, self._own)
         dataset = self.dataset
         saving = dataset.saving(after=self._newest.get(dataset, 0), compression=compression)
-        self._newest = {dataset: saving.number}
+        # Of every dataset: one whose folder was removed, and that is begun again, may have runs still to be saved.
+        self._newest[dataset] = saving.number
         return saving
 
     def metadata(self) -> dict[str, Any]:

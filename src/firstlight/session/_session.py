@@ -463,6 +463,8 @@ class Session(Face):
             return
         try:
             compact(dataset.file)
+        except NotFound:
+            return  # none of its runs was saved
         except FirstlightError as error:
             # The dataset ends all the same: its runs are complete in files of their own.
             _log.warning("%s was not merged: %s Run 'firstlight compact' later.", dataset.file, error)

@@ -30,7 +30,8 @@ class SaverWatch:
 
     def follow(self, progress: Progress) -> None:
         """Learn which run is under way; a listener of the engine."""
-        self._key = progress.key
+        # A run that has ended is no reason to refuse the next one; its file is waited for by its key.
+        self._key = progress.key if progress.state < RunState.STOPPED else ""
 
     def check(self) -> str | None:
         """One sentence that says what is wrong; None while all is well."""

@@ -308,8 +308,9 @@ class DatasetFolder:
         :param after: a number that the caller took before, from which it goes on without listing all earlier ones.
         :raises Conflict: when the folder can not be created.
         """
-        # Without that folder the dataset was merged, and its file knows more.
-        newest = after if after and self.scan_folder(after).exists() else max(self.numbers(), default=0)
+        # Without that folder the dataset was merged, and its file knows more; or the folder was removed, and its run
+        # may still be saved there from the buffer: no other takes its number.
+        newest = after if after and self.scan_folder(after).exists() else max([after, *self.numbers()])
         number = newest + 1
         folder = self.folder
         try:

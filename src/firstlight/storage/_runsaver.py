@@ -271,6 +271,10 @@ def _verify(file: RunFile) -> None:
             entry = again[file.name].id
             complete = b"end_time" in entry
             there = {n: h5py.h5d.open(entry, c.counted.encode()).shape[0] for n, c in file.channels.items()}
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{file.path} was removed while it was written.", hint="Nobody should clean up data during a scan."
+        ) from error
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise DataError(f"{file.path} was closed but can not be read: {error}.") from error
     for name, channel in file.channels.items():

@@ -68,6 +68,10 @@ def verify(path: Path, spec: ChannelSpec, records: Sequence[Record]) -> None:
     ends = {0, len(records) - 1}
     try:
         found = frame_records(path, spec, check=sorted(ends))
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path} was removed while it was written.", hint="Nobody should clean up data during a scan."
+        ) from error
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise DataError(f"{path} was closed but can not be read: {error}.") from error
     same = [_place(r) for r in found] == [_place(r) for r in records]
