@@ -217,6 +217,8 @@ class Child:
                 allowed = self.spec.restart is Restart.ON_FAILURE and restart
                 if allowed and failures <= self.spec.max_restarts:
                     self._state = ChildState.RESTARTING
+                    if not problem:
+                        message = f"{message.rstrip('.')}; it is started again."
                 else:
                     if allowed:
                         message = f"{message.rstrip('.')}; that was failure {failures} in {self.spec.window:g} s."

@@ -149,6 +149,8 @@ def _suits(name: str, parameter: inspect.Parameter, value: Any) -> None:
         raise Wrong(
             f"{name}: {parameter.name} is True or False, not {value!r}.", hint=f"Write {parameter.name}=True or =False."
         )
+    if annotation in ("Run", "Run | None") and not hasattr(type(value), "info"):
+        raise Wrong(f"{name}: {parameter.name} is a run, not {value!r}.", hint="Give one, for instance run=last(1).")
     if annotation == "str" and not isinstance(value, str) and not isinstance(value, Usable):
         raise Wrong(f"{name}: {parameter.name} is a text, not {value!r}.", hint="Put it in quotes.")
 

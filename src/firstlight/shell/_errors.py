@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from firstlight.model import FirstlightError
+from firstlight.model import FirstlightError, InvalidInput
 from firstlight.shell._command import Usable, commands_of, usage
 from firstlight.shell._desk import Desk
 
@@ -224,6 +224,8 @@ def last_error(desk: Desk, full: Any = False) -> None:
 
     :param full: with all libraries and causes.
     """
+    if not isinstance(full, bool) and full != "full":
+        raise InvalidInput(f"last_error: full or nothing, not {full!r}.", hint="Write: last_error full.")
     if desk.error is None:
         desk.say("There was no error yet.")
         return

@@ -33,7 +33,10 @@ class Printing(logging.Handler):
             name = record.name.removeprefix(f"{DEVICES}.").removeprefix(f"{ROOT}.")
             moment = f"{self.format_time(record)} " if record.levelno < logging.WARNING else ""
             level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-            text = f"{moment}{level}{name}: {record.getMessage()}"
+            # Which module of ours warns tells a user nothing; a device's name does.
+            of_device = record.name.startswith(f"{DEVICES}.") and not name.startswith("_")
+            source = f"{name}: " if of_device or record.levelno < logging.WARNING else ""
+            text = f"{moment}{level}{source}{record.getMessage()}"
             self.desk.console.print(
                 text,
                 style="yellow" if record.levelno >= logging.WARNING else "dim",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from firstlight.model import InvalidInput, NotFound
 from firstlight.shell._desk import Desk
 from firstlight.shell._face import Word
-from firstlight.shell._words import name_of
+from firstlight.shell._words import aliased, name_of, nearest
 
 
 def lslock(desk: Desk) -> None:
@@ -32,7 +33,12 @@ def lock(desk: Desk, *devices: Word) -> None:
     :param devices: devices, or their names.
     """
     session: Any = desk.session
-    names = [name_of(device) for device in devices]
+    names = [aliased(session, name_of(device)) for device in devices]
+    if not names:
+        raise InvalidInput("lock needs a device.", hint="Write: lock device [device ...]. lslock lists what is locked.")
+    for name in names:
+        if name.partition(".")[0] not in session.devices:
+            raise NotFound(f"There is no device {name}.", hint=nearest(name, session.devices, "devices"))
     session.take_lock(*names)
     lslock(desk)
 
