@@ -32,7 +32,7 @@ class Terminal:
         }
         self.child: Any = pexpect.spawn(
             sys.executable,
-            ["-m", "firstlight", "shell", "--simulated", "--data", str(folder / "data")],
+            ["-m", "firstlight", "shell", "--simulated", "--no-web", "--data", str(folder / "data")],
             env=environment,
             encoding="utf-8",
             timeout=LONG,
