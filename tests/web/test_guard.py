@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from http.cookies import SimpleCookie
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,7 +15,8 @@ import websockets
 
 from firstlight.model import InvalidInput
 from firstlight.storage import state_folder
-from firstlight.web import WebSettings
+from firstlight.web import WebSettings, create_app
+from firstlight.web._users import Rank, Users
 from tests.web.conftest import Site
 
 WRITES = {
@@ -141,13 +145,45 @@ def test_a_script_proves_itself_without_a_cookie(site: Site) -> None:
     assert refused.status_code == 403
 
 
+@pytest.mark.parametrize("path", WRITES)
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", ""])
+def test_a_token_does_not_let_another_sites_page_act(site: Site, path: str, origin: str) -> None:
+    headers = {"Authorization": f"Bearer {site.token(site.operate)}", "Origin": origin}
+    answer = httpx.post(site.base + f"api/{path}", headers=headers, json=WRITES[path])
+    assert answer.status_code == 403
+    assert answer.json()["error"]["what"] == "Another site may not do that."
+
+
+def test_a_cookie_is_sent_encrypted_only_where_there_is_tls(tmp_path: Path) -> None:
+    (tmp_path / "tls.pem").touch()
+    file = str(tmp_path / "tls.pem")
+
+    async def cookie(settings: WebSettings, base: str) -> str:
+        app = create_app(settings, state=tmp_path)
+        token = Users(tmp_path).token(Rank.VIEW)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base) as client:
+            return (await client.get(f"/?token={token}")).headers["set-cookie"]
+
+    assert "; Secure" in asyncio.run(cookie(WebSettings(certificate=file, key=file), "https://localhost"))
+    assert "; Secure" not in asyncio.run(cookie(WebSettings(), "http://localhost"))
+
+
 @pytest.mark.parametrize(
-    ("origin", "cookie", "expected"),
-    [("http://evil.example", True, 403), (None, True, 403), ("own", False, 4401)],
+    ("origin", "proof", "expected"),
+    [
+        ("http://evil.example", "cookie", 403),
+        ("http://evil.example", "token", 403),
+        (None, "cookie", 403),
+        ("own", "", 4401),
+    ],
 )
-def test_foreign_websockets_are_refused(site: Site, origin: str | None, cookie: bool, expected: int) -> None:
+def test_foreign_websockets_are_refused(site: Site, origin: str | None, proof: str, expected: int) -> None:
     client = site.operator()
-    given = {"Cookie": "; ".join(f"{k}={v}" for k, v in client.cookies.items())} if cookie else {}
+    proofs = {
+        "cookie": {"Cookie": "; ".join(f"{k}={v}" for k, v in client.cookies.items())},
+        "token": {"Authorization": f"Bearer {site.token(site.operate)}"},
+    }
+    given = proofs.get(proof, {})
     asked = websockets.Origin(site.origin if origin == "own" else origin) if origin is not None else None
 
     async def come() -> int:
@@ -197,6 +233,16 @@ def test_no_file_beside_the_pages_is_served(site: Site, path: str) -> None:
 def test_unsafe_settings_are_refused(settings: dict[str, object], words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         WebSettings(**settings)  # type: ignore[arg-type]
+
+
+def test_the_command_refuses_other_machines_without_encryption() -> None:
+    command = [sys.executable, "-m", "firstlight", "web", "--bind", "0.0.0.0", "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "0.0.0.0 can be reached from other machines" in done.stderr
+    assert "--insecure" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "token=" not in done.stdout
 
 
 def test_other_machines_are_served_when_somebody_says_so() -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
 import pytest
 
 from firstlight.model import Conflict, FakeClock, InvalidInput
+from firstlight.web import WebSettings, create_app
 from firstlight.web._lease import IDLE, PATIENCE, Lease
-from firstlight.web._users import Rank, User
+from firstlight.web._users import Rank, User, Users
 
 ANNA, BORIS, CARLA = (User(name, name, Rank.OPERATE) for name in ("anna", "boris", "carla"))
 
@@ -122,3 +128,30 @@ def test_every_change_is_told(clock: FakeClock) -> None:
     lease.deny(ANNA)
     lease.release(ANNA)
     assert len(told) == 4
+
+
+def test_over_http_an_idle_lease_ends_and_its_holder_asks_anew(clock: FakeClock, tmp_path: Path) -> None:
+    app = create_app(WebSettings(), state=tmp_path)
+    app.state.shared.lease = Lease(clock)
+    users = Users(tmp_path)
+
+    async def story() -> None:
+        async def act(user: User, path: str, body: Mapping[str, object]) -> tuple[int, str]:
+            headers = {"Origin": "http://localhost", "X-Firstlight-CSRF": users.csrf(user)}
+            cookies = {app.state.shared.cookie: users.cookie(user)}
+            way = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(
+                transport=way, base_url="http://localhost", headers=headers, cookies=cookies
+            ) as client:
+                answer = await client.post(f"/api/{path}", json=body)
+            return answer.status_code, (answer.json() or {}).get("error", {}).get("what", "")
+
+        move = {"session": "none", "targets": {"rot": 1.0}}
+        assert await act(ANNA, "lease", {"action": "take"}) == (200, "")
+        assert await act(BORIS, "move", move) == (409, "anna has control.")
+        clock.pause_until(clock.now() + IDLE)
+        # Control was free, so that only the session is missing; it is the other one who must ask now.
+        assert await act(BORIS, "move", move) == (404, "Session none does not run.")
+        assert await act(ANNA, "move", move) == (409, "boris has control.")
+
+    asyncio.run(story())
