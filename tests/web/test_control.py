@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from firstlight.session import Session
+from firstlight.model import RunAborted
+from firstlight.session import Session, session_address
 from firstlight.storage import state_folder
+from firstlight.wire import Client, Role
 from tests.web.conftest import Site, Socket, talk
 
 
@@ -129,6 +132,30 @@ def test_everybody_may_stop(site: Site, session: Session, wait_for: Callable[...
     assert session["sz"].position < 4.0
 
 
+def test_a_stop_is_one_request_and_leaves_time_to_clean_up(site: Site, session: Session) -> None:
+    job = session.engine.launch(session.loopscan.scan(10_000, 0.01, "diode"))
+    act(site.viewer(), "stop")
+    assert isinstance(job.result(30.0).error, RunAborted)
+    # Asked for twice, it makes haste.
+    assert job.interrupt.times == 1
+
+
+def test_acts_at_once_share_one_connection(site: Site, session: Session) -> None:
+    viewer = site.viewer()
+    name = f"page of {viewer.get('api/me').json()['name']}"
+
+    async def hurry() -> list[int]:
+        async with httpx.AsyncClient(
+            base_url=site.base, cookies=dict(viewer.cookies), headers=viewer.headers, timeout=30.0
+        ) as many:
+            return [a.status_code for a in await asyncio.gather(*(many.post("api/abort", json={}) for _ in range(6)))]
+
+    assert asyncio.run(hurry()) == [200] * 6
+    with Client(session_address(session.name, session.buffer.root), role=Role.VIEW) as looking:
+        labels = [client.label for client in looking.call("status").clients]
+    assert labels.count(name) == 1
+
+
 def test_a_region_becomes_a_counter_of_the_next_scan(site: Site, session: Session) -> None:
     client = site.operator()
     region: dict[str, str | int] = {"kind": "rectangle", "x": 3, "y": 4, "width": 10, "height": 6}
@@ -152,11 +179,12 @@ def test_a_region_becomes_a_counter_of_the_next_scan(site: Site, session: Sessio
 
 
 def test_every_act_is_noted_with_who_and_how_it_ended(site: Site, session: Session) -> None:
-    client = site.operator()
+    client, other = site.operator(), site.operator()
     act(client, "lease", action="take", name="Carla")
     refused(client, "move", targets={"rot": 1e6})
     act(client, "stop")
-    lines = [json.loads(line) for line in (state_folder() / "audit.jsonl").read_text().splitlines()][-3:]
+    refused(other, "move", targets={"rot": 1.0})
+    *lines, last = [json.loads(line) for line in (state_folder() / "audit.jsonl").read_text().splitlines()][-4:]
     assert [(line["user"], line["role"], line["what"]) for line in lines] == [
         ("Carla", "operate", "lease take"),
         ("Carla", "operate", "move"),
@@ -165,6 +193,7 @@ def test_every_act_is_noted_with_who_and_how_it_ended(site: Site, session: Sessi
     assert lines[1]["detail"]["targets"] == {"rot": 1e6}
     assert lines[1]["outcome"].startswith("refused (409): rot: cannot go to")
     assert lines[2]["outcome"] == "done"
+    assert (last["what"], last["outcome"]) == ("move", "refused (409): Carla has control.")
     assert lines[0]["address"].startswith("127.0.0.1:")
 
 

@@ -131,9 +131,9 @@ async def abort(what: Abort, parts: Parts, user: Viewer, request: Request) -> di
 @router.post("/move")
 async def move(what: Move, parts: Parts, user: Operator, request: Request) -> dict[str, Any]:
     """Start to move axes to user positions, in the unit of each; the number of the job."""
-    parts.lease.act(user)
 
     async def begin() -> int:
+        parts.lease.act(user)
         act = parts.sessions.act
         job = await act(
             user, what.session, "launch_move", timeout=30.0, targets=dict(what.targets), relative=what.relative
@@ -149,17 +149,15 @@ async def move(what: Move, parts: Parts, user: Operator, request: Request) -> di
 @router.post("/rois")
 async def rois(what: Regions, parts: Parts, user: Operator, request: Request) -> dict[str, Any]:
     """Set or remove regions of a camera; each is a counter of the scans to come."""
-    parts.lease.act(user)
+    regions = {name: None if region is None else _shape(region) for name, region in what.rois.items()}
 
-    asked = parts.sessions.act(
-        user,
-        what.session,
-        "set_regions",
-        timeout=30.0,
-        device=what.camera,
-        regions={name: None if region is None else _shape(region) for name, region in what.rois.items()},
-    )
-    kept = await _done(parts, user, request, "rois", what, asked)
+    async def set_them() -> Any:
+        parts.lease.act(user)
+        return await parts.sessions.act(
+            user, what.session, "set_regions", timeout=30.0, device=what.camera, regions=regions
+        )
+
+    kept = await _done(parts, user, request, "rois", what, set_them())
     lines = [
         f"del {what.camera}.rois[{name!r}]" if region is None else f"{what.camera}.rois[{name!r}] = {_shape(region)}"
         for name, region in what.rois.items()

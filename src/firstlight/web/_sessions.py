@@ -55,6 +55,7 @@ class Attached:
     other_devices: bool = True
     moved: dict[str, Any] = field(default_factory=dict)
     acting: dict[str, _Acting] = field(default_factory=dict)
+    opening: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     def told(self) -> dict[str, Any]:
         """As the pages see it."""
@@ -116,19 +117,30 @@ class Sessions:
         :raises FirstlightError: what the session says.
         """
         found = self.get(session)
-        kept = found.acting.get(user.id)
-        if kept is None or kept.client.closed:
-            client = AsyncClient(session_address(found.name, self.root), role=Role.OPERATE, timeout=10.0)
-            await client.connect()
-            await client.call("introduce", label=f"page of {user.name}")
-            kept = found.acting[user.id] = _Acting(client, time.monotonic())
+        # One after the other: two acts at once of a new user must not make two connections, one of them forgotten.
+        # One lock a user: a stop waits for nobody else.
+        async with found.opening.setdefault(user.id, asyncio.Lock()):
+            kept = found.acting.get(user.id)
+            if kept is None or kept.client.closed:
+                kept = found.acting[user.id] = _Acting(await self._operating(found, user), time.monotonic())
         kept.used = time.monotonic()
         return await kept.client.call(method, timeout=timeout, **arguments)
 
     async def stop_everything(self, session: str, user: User) -> None:
         """Stop what runs and what moves, for a user of any role."""
-        await self.act(user, session, "abort", timeout=10.0)
+        # One request does both. An abort before it would count as a second one, which makes haste: what cleans up would
+        # get no time.
         await self.act(user, session, "stop", timeout=10.0, axes=[])
+
+    async def _operating(self, found: Attached, user: User) -> AsyncClient:
+        client = AsyncClient(session_address(found.name, self.root), role=Role.OPERATE, timeout=10.0)
+        try:
+            await client.connect()
+            await client.call("introduce", label=f"page of {user.name}")
+        except BaseException:
+            await client.close()
+            raise
+        return client
 
     def get(self, name: str) -> Attached:
         """The session of that name; the only one when empty.
@@ -170,6 +182,7 @@ class Sessions:
             for user, acting in list(session.acting.items()):
                 if acting.client.closed or acting.used < before:
                     del session.acting[user]
+                    session.opening.pop(user, None)
                     await acting.client.close()
 
     async def _attach(self, name: str, before: Attached | None) -> None:
