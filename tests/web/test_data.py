@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import httpx
 import numpy as np
 import pytest
@@ -15,8 +17,9 @@ from numpy.typing import NDArray
 
 import firstlight
 from firstlight.data import Run
+from firstlight.model import NotFound
 from firstlight.session import Session
-from firstlight.web._runs import file_id
+from firstlight.web._runs import Runs, file_id
 from tests.web.conftest import Site, Socket, talk
 
 
@@ -236,6 +239,114 @@ def test_nothing_outside_the_data_folders_is_read(
         assert answer.status_code == 404, identity
         assert "root:" not in answer.text
     link.unlink()
+
+
+def _copy(scan: Run, name: str, folder: Path) -> Path:
+    """A run's file as somebody may have put it among the data."""
+    assert scan.path is not None
+    file = folder / name
+    file.write_bytes(scan.path.read_bytes())
+    return file
+
+
+def _bytes_of(secret: Path, file: Path, scan: Run) -> None:
+    """Let the diode's values be those of any file."""
+    with h5py.File(file, "r+") as h5:
+        name = f"{scan.number}.1/instrument/diode/data"
+        kept = dict(h5[name].attrs)
+        del h5[name]
+        count = secret.stat().st_size // 8
+        made = h5.create_dataset(name, (count,), "f8", external=[(str(secret), 0, 8 * count)])
+        made.attrs.update(kept)
+
+
+@pytest.mark.parametrize("way", ["link", "entry", "bytes"])
+def test_no_file_of_a_run_leads_out_of_the_data_folders(
+    client: httpx.Client, scan: Run, tmp_path: Path, beamline: Session, way: str
+) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_bytes(b"nobody may read this here" * 20)
+    elsewhere = _copy(scan, "elsewhere.h5", tmp_path)
+    file = _copy(scan, "planted.h5", beamline.data)
+    entry = f"{scan.number}.1"
+    try:
+        identity = file_id(file, entry)
+        if way == "bytes":
+            _bytes_of(secret, file, scan)
+        else:
+            name = entry if way == "entry" else f"{entry}/instrument/diode/data"
+            with h5py.File(file, "r+") as h5:
+                del h5[name]
+                h5[name] = h5py.ExternalLink(str(elsewhere), f"/{name}")
+        for path in ("", "/values/diode", "/curve?y=diode", "/frame/cam/0", "/features?y=diode&kind=peak"):
+            answer = client.get(f"api/runs/{identity}{path}")
+            assert answer.status_code == 404, path
+            assert b"nobody" not in answer.content
+        assert "--data" in answer.json()["error"]["hint"]
+    finally:
+        file.unlink()
+
+
+def test_a_file_that_is_changed_while_it_is_looked_at_leads_nowhere_else(
+    scan: Run, tmp_path: Path, beamline: Session
+) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_bytes(b"nobody may read this here" * 20)
+    file = _copy(scan, "changed.h5", beamline.data)
+    runs = Runs(tmp_path / "no buffer", lambda: [beamline.data], again=0.0)
+    try:
+        identity = file_id(file, f"{scan.number}.1")
+        run = runs.open(identity)
+        assert runs.open(identity) is run
+        np.testing.assert_array_equal(run["diode"][:], scan["diode"][:])
+        with h5py.File(file, "r+") as h5:
+            h5[f"{scan.number}.1/note"] = "an honest change"
+        assert runs.open(identity) is run
+        _bytes_of(secret, file, scan)
+        with pytest.raises(NotFound, match="outside the folders"):
+            runs.open(identity)
+    finally:
+        file.unlink()
+        runs.close()
+
+
+def test_a_file_that_is_gone_is_not_replaced_by_another(scan: Run, tmp_path: Path, beamline: Session) -> None:
+    file = _copy(scan, "gone.h5", beamline.data)
+    runs = Runs(tmp_path / "no buffer", lambda: [beamline.data])
+    try:
+        identity = file_id(file, f"{scan.number}.1")
+        runs.open(identity)
+        file.unlink()
+        # Without waiting until all files are looked at again.
+        with pytest.raises(NotFound):
+            runs.open(identity)
+    finally:
+        runs.close()
+
+
+def test_a_file_that_says_it_belongs_elsewhere_is_not_looked_for_there(
+    client: httpx.Client, scan: Run, tmp_path: Path, beamline: Session
+) -> None:
+    file = _copy(scan, "lost.h5", beamline.data)
+    _copy(scan, "elsewhere.h5", tmp_path)
+    try:
+        with h5py.File(file, "r+") as h5:
+            (where,) = [name for name in _names(h5) if name.startswith(f"{scan.number}.1/") and name.endswith("/info")]
+            told = scan.info.model_dump(mode="json")
+            told["saving"] |= {"file": str(file), "dataset_file": str(tmp_path / "elsewhere.h5")}
+            del h5[where]
+            h5[where] = json.dumps(told)
+        answer = client.get(f"api/runs/{file_id(file, f'{scan.number}.1')}")
+        assert answer.status_code == 404
+        assert answer.json()["error"]["hint"] == "The folder of its dataset is not served here."
+    finally:
+        file.unlink()
+
+
+def _names(h5: Any) -> list[str]:
+    found: list[str] = []
+    h5.visit(found.append)
+    return found
 
 
 def test_paths_of_any_length_are_ids(client: httpx.Client, scan: Run, beamline: Session) -> None:

@@ -10,6 +10,7 @@ from firstlight.data._listing import DatasetEntry, RunEntry, datasets
 from firstlight.data._nxtomo import export_nxtomo
 from firstlight.data._open import open, runs  # noqa: A004 - used as firstlight.open
 from firstlight.data._query import Query
+from firstlight.data._reach import Reach, reach
 from firstlight.data._run import Run
 from firstlight.data._source import NoChannel, Stored
 
@@ -28,6 +29,7 @@ __all__ = [
     "NoPeak",
     "Position",
     "Query",
+    "Reach",
     "Run",
     "RunEntry",
     "Stored",
@@ -42,5 +44,6 @@ __all__ = [
     "exporters",
     "feature",
     "open",
+    "reach",
     "runs",
 ]

@@ -4,24 +4,47 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from firstlight.buffer import Buffer, IndexEntry, default_root
-from firstlight.data import Catalogue, CatalogueEntry, Run
+from firstlight.data import Catalogue, CatalogueEntry, Reach, Run, reach
 from firstlight.data import open as open_run
-from firstlight.model import ChannelKind, FirstlightError, NotFound, RunState
+from firstlight.model import ChannelKind, FirstlightError, NotFound, RunState, Saving
 from firstlight.web._payload import number
 
 KEPT = 24
 """Runs that stay open, for those who look at them."""
+AGAIN = 1.0
+"""Seconds after which it is looked again whether the files of an open run are still those that may be read."""
 LISTED = 500
 _RECENT = 64
 """Runs of the buffer that are looked at for changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What is known of a run that is read from a file which others may have made."""
+
+    path: Path
+    scan: str
+    reach: Reach
+    time: float
+
+
+def _merged(path: Path, saving: Saving | None) -> Path | None:
+    """Where storage looks for the run when its own file is no longer there: in that of its dataset."""
+    if saving is None or path.name != Path(saving.file).name:
+        return None
+    beside = os.path.relpath(saving.dataset_file, Path(saving.file).parent)
+    return Path(os.path.realpath(path.parent / beside))
 
 
 class Runs:
@@ -29,15 +52,18 @@ class Runs:
 
     :param root: of the buffer; the machine's default when None.
     :param roots: the folders whose data may be read.
+    :param again: after how many seconds it is looked again where the files of a run lead.
     """
 
-    def __init__(self, root: Path | None, roots: Callable[[], Iterable[Path]]) -> None:
+    def __init__(self, root: Path | None, roots: Callable[[], Iterable[Path]], *, again: float = AGAIN) -> None:
         self._root = root or default_root()
         self._roots = roots
         self._buffer: Buffer | None = None
         self._catalogue: Catalogue | None = None
         self._lock = threading.RLock()
+        self._again = again
         self._open: OrderedDict[str, Run] = OrderedDict()
+        self._looked: dict[str, _Looked] = {}
         self._closed: dict[str, dict[str, Any]] = {}
         self.pool = ThreadPoolExecutor(4, "web-data")
 
@@ -69,26 +95,54 @@ class Runs:
             run = self._open.get(identity)
             if run is not None:
                 self._open.move_to_end(identity)
-                return run
-        run = self._find(identity)
+        if run is not None and self._still(identity):
+            return run
+        run, looked = self._find(identity)
         with self._lock:
             kept = self._open.setdefault(identity, run)
             if kept is not run:
                 run.close()
+            if looked is not None:
+                self._looked[identity] = looked
             while len(self._open) > KEPT:
-                _, old = self._open.popitem(last=False)
                 # Not closed: somebody may be reading it; its files go with it.
-                del old
+                old, _ = self._open.popitem(last=False)
+                self._looked.pop(old, None)
             return kept
 
-    def _find(self, identity: str) -> Run:
+    def _still(self, identity: str) -> bool:
+        """Whether an open run may be read on. Files change, and whoever may write them may let them lead elsewhere."""
+        looked = self._looked.get(identity)
+        now = time.monotonic()
+        # The first file is looked at each time: without it, the run is looked for in another one.
+        if looked is None or (now - looked.time < self._again and looked.reach.same(looked.path)):
+            return True
+        try:
+            found = looked.reach if looked.reach.same() else reach(looked.path, looked.scan, self._served)
+        except FirstlightError:
+            with self._lock:
+                self._open.pop(identity, None)
+                self._looked.pop(identity, None)
+            return False
+        self._looked[identity] = replace(looked, reach=found, time=now)
+        return True
+
+    def _find(self, identity: str) -> tuple[Run, _Looked | None]:
         buffer = self.buffer
         if buffer is not None and any(entry.key == identity for entry in buffer.runs()):
-            return open_run(identity, buffer=buffer)
+            # The session of this user made it, and its file.
+            return open_run(identity, buffer=buffer), None
         path, scan = self._place(identity)
         if not self._allowed(path) or not path.is_file():
             raise NotFound("There is no such run.", hint="It was removed, or its folder is not served here.")
-        return open_run(path, scan=scan, buffer=buffer)
+        # Before HDF5 goes where links lead.
+        looked = _Looked(path, scan, reach(path, scan, self._served), time.monotonic())
+        run = open_run(path, scan=scan, buffer=buffer)
+        other = _merged(path, run.info.saving)
+        if other is not None and other.exists() and not self._served(other):
+            run.close()
+            raise NotFound("There is no such run.", hint="The folder of its dataset is not served here.")
+        return run, looked
 
     def _place(self, identity: str) -> tuple[Path, str]:
         """File and entry of a run that is not in the buffer."""
@@ -112,6 +166,10 @@ class Runs:
             real = path.resolve(strict=True)
         except (OSError, ValueError, RuntimeError):
             return False
+        return self._served(real)
+
+    def _served(self, real: Path) -> bool:
+        """Whether a path without links is below the data roots."""
         return any(real.is_relative_to(root.resolve()) for root in self._roots())
 
     @property
