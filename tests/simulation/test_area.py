@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from firstlight.model import InvalidInput
-from firstlight.simulation import AreaImager, Detector, Part, module_mask
+from firstlight.simulation import AreaImager, Detector, Part, key, module_mask
 
 SHAPE = (60, 80)
 COUNTING: dict[str, Any] = {
@@ -62,6 +62,25 @@ def test_pixels_that_saturate_are_counted() -> None:
     imager = AreaImager(Ramp(1.0, 1000.0), Detector(SHAPE, "<u1", **COUNTING), seed=5)
     frame = np.empty(SHAPE, "<u1")
     assert imager.render([Part(1.0, 20.0)], 0.1, 1, 0, frame) == int((frame == 255).sum()) > 100
+
+
+@pytest.mark.parametrize("well", [120.0, 1e9])
+@pytest.mark.parametrize("span", [(1e-3, 2.0), (0.5, 500.0)])
+def test_the_shortcut_for_counting_detectors_gives_the_frames_of_all_others(
+    well: float, span: tuple[float, float]
+) -> None:
+    from firstlight.simulation import _kernels
+
+    imager = AreaImager(Ramp(*span), Detector(SHAPE, "<u4", **COUNTING, well=well), seed=5)
+    frame, other = np.empty(SHAPE, "<u4"), np.empty(SHAPE, "<u4")
+    saturated = imager.render([Part(1.0, 20.0)], 0.1, 1, 0, frame)
+    light = imager.scene.light([Part(1.0, 20.0)])
+    ones, none = np.ones(SHAPE, np.float32), np.zeros(SHAPE, np.float32)
+    seed = np.uint64(key(5, 1, 0))
+    _kernels.expose(light, 1.0, ones, none, 0.1, none, 1.0, 0.0, well, 2.0**32 - 1, seed, other)
+    np.testing.assert_array_equal(frame, other)
+    assert saturated == int((frame == well).sum())
+    assert (saturated > 0) == (span[1] > well)
 
 
 def test_gaps_and_dead_pixels_read_as_missing_and_never_as_saturated() -> None:

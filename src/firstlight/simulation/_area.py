@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,7 +66,7 @@ class AreaImager:
         self._taps = detector.taps()
         self._work = np.empty(detector.shape, dtype=np.float32)
         noise = (detector.offset, detector.offset_spread, detector.dark_current, detector.read_noise)
-        self._counts = detector.gain == 1.0 and detector.well >= detector.maximum and not any(noise)
+        self._counts = detector.gain == 1.0 and not any(noise)
         self._blind = np.flatnonzero(self.mask.ravel())
 
     def render(self, parts: Sequence[Part], exposure: float, run: int, index: int, frame: NDArray[Any]) -> int:
@@ -98,7 +99,8 @@ class AreaImager:
 
         d = self.detector
         if self._counts:
-            return int(_counting.count(light, self._response, float(d.maximum), seed, frame))
+            full = min(float(d.maximum), math.floor(d.well + 0.5))
+            return int(_counting.count(light, self._response, full, seed, frame))
         return int(
             _kernels.expose(
                 light,

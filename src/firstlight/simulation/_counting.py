@@ -15,13 +15,17 @@ from firstlight.simulation._kernels import _GAMMA, _RECIPROCALS, EXACT_BELOW, _j
 
 Array = NDArray[Any]
 
+_BLOCK = 64
+"""Pixels of a row that are looked at together."""
+
 
 @_jit
 def count(expected: Array, response: Array, top: float, seed: np.uint64, frame: Array) -> int:
     """Poisson numbers of the expected photons, as ``_kernels.expose`` draws them for a detector without any noise.
 
     Below :data:`EXACT_BELOW` they are exact, by inversion of the distribution function, pixel by pixel: most pixels of
-    a diffraction pattern expect next to nothing, and are done after one comparison.
+    a diffraction pattern expect next to nothing, and are done after one comparison. Normal numbers are made for those
+    blocks of a row alone that hold a bright pixel.
 
     :param expected: photons in each pixel, (height, width) float32.
     :param response: relative sensitivity of the pixels.
@@ -30,27 +34,38 @@ def count(expected: Array, response: Array, top: float, seed: np.uint64, frame: 
     """
     height, width = expected.shape
     saturated = 0
-    z, u, tail, means = np.empty(width), np.empty(width), np.empty(width), np.empty(width)
+    means, draws = np.empty(width), np.empty(width)
+    z, u, tail = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
     for row in range(height):
         expected_row, response_row, target = expected[row], response[row], frame[row]
-        largest = 0.0
         for column in range(width):
             means[column] = expected_row[column] * response_row[column]
-            largest = max(largest, means[column])
-        if largest >= EXACT_BELOW:
-            normals(seed, row * width, z, u, tail)
+        # In a loop of its own, so that the compiler can use vectors.
         for column in range(width):
-            mean = means[column]
-            if mean >= EXACT_BELOW:
-                # Cornish-Fisher with the skewness of a Poisson number: c = 1/6.
-                n = z[column]
-                value = math.floor(mean + math.sqrt(mean - 1.0 / 18.0) * n + (n * n - 1.0) / 6.0 + 0.5)
-                value = max(value, 0.0)
-            elif mean > 0.0:
-                draw = _unit(_mix(_mix(seed + _GAMMA * np.uint64(row * width + column + 1)) + _GAMMA))
-                value = 0.0
+            draws[column] = _unit(_mix(_mix(seed + _GAMMA * np.uint64(row * width + column + 1)) + _GAMMA))
+        for start in range(0, width, _BLOCK):
+            stop = min(width, start + _BLOCK)
+            largest, lit = 0.0, 0
+            for column in range(start, stop):
+                largest = max(largest, means[column])
                 # exp(-m) ≥ 1 - m, which settles nearly all dark pixels.
-                if draw > 1.0 - mean:
+                lit += draws[column] > 1.0 - means[column]
+                target[column] = 0
+            if lit == 0:
+                continue
+            if largest >= EXACT_BELOW:
+                length = stop - start
+                normals(seed, row * width + start, z[:length], u[:length], tail[:length])
+            for column in range(start, stop):
+                mean, draw = means[column], draws[column]
+                if not draw > 1.0 - mean:
+                    continue
+                if mean >= EXACT_BELOW:
+                    # Cornish-Fisher with the skewness of a Poisson number: c = 1/6.
+                    n = z[column - start]
+                    value = math.floor(mean + math.sqrt(mean - 1.0 / 18.0) * n + (n * n - 1.0) / 6.0 + 0.5)
+                    value = max(value, 0.0)
+                else:
                     probability = math.exp(-mean)
                     total = probability
                     k = 0
@@ -59,10 +74,8 @@ def count(expected: Array, response: Array, top: float, seed: np.uint64, frame: 
                         probability *= mean * _RECIPROCALS[k]
                         total += probability
                     value = float(k)
-            else:
-                value = 0.0
-            if value >= top:
-                saturated += 1
-                value = top
-            target[column] = np.int64(value)
+                if value >= top:
+                    saturated += 1
+                    value = top
+                target[column] = np.int64(value)
     return saturated
