@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from firstlight.data import Channel, Run
 from firstlight.model import ChannelRole, InvalidInput
-from firstlight.web._payload import pack
+from firstlight.web._payload import pack, real
 from firstlight.web._reduce import minmax
 from firstlight.web._runs import scalar
 
@@ -62,7 +62,7 @@ class Columns:
 
         :raises NotFound: when it is none of plain numbers.
         """
-        channel = scalar(run, name)
+        channel = real(scalar(run, name))
         key = (id(run), name)
         with self._lock:
             column = self._kept.get(key)

@@ -13,11 +13,11 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from firstlight.data import Feature, NoPeak, feature
-from firstlight.model import ChannelKind, InvalidInput, NotFound
+from firstlight.model import ChannelKind, DataError, FirstlightError, InvalidInput, NotFound, ProcessError
 from firstlight.web._curve import Wanted, curve
 from firstlight.web._frame import Look, frame
 from firstlight.web._map import MapLook, draw
-from firstlight.web._payload import MEDIA, pack
+from firstlight.web._payload import MEDIA, pack, real
 from firstlight.web._region import profile, statistics
 from firstlight.web._runs import detail
 from firstlight.web._state import Parts, Viewer
@@ -130,7 +130,7 @@ async def values(run: str, channel: str, parts: Parts, user: Viewer, start: Inde
     """Plain values of a channel, at most 100 000 numbers."""
 
     def read() -> bytes:
-        found = parts.runs.open(run).channel(channel)
+        found = real(parts.runs.open(run).channel(channel))
         if found.spec.kind is ChannelKind.RAGGED:
             raise NotFound(f"Items of {channel} differ in length.", hint="Read them with Python.")
         count = len(found)
@@ -153,9 +153,9 @@ async def features(
 
     def look() -> dict[str, Any]:
         opened = parts.runs.open(run)
+        heights = parts.columns.of(opened, y)
         position = getattr(opened, kind)(y, x)
         along = parts.columns.of(opened, position.axis)
-        heights = parts.columns.of(opened, y)
         count = min(len(along.channel), len(heights.channel))
         px, py = along.read(count), heights.read(count)
         left, right = _flanks(px, py)
@@ -211,7 +211,16 @@ async def profiles(
 
 async def _work(parts: Parts, do: Callable[[], _T]) -> _T:
     """In the threads of the data, so that a slow disk delays no event."""
-    return await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(parts.runs.pool, do), _PATIENCE)
+    try:
+        return await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(parts.runs.pool, do), _PATIENCE)
+    except FirstlightError:
+        raise
+    except TimeoutError as error:
+        raise ProcessError(
+            f"The data did not come within {_PATIENCE:.0f} s.", hint="The disk is slow or does not answer; try again."
+        ) from error
+    except OSError as error:
+        raise DataError(f"The data cannot be read: {error}.", hint="The file is broken, or its disk fails.") from error
 
 
 async def _payload(parts: Parts, do: Callable[[], bytes]) -> Response:

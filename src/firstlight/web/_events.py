@@ -62,7 +62,11 @@ class _Viewer:
     async def send(self, payload: bytes) -> None:
         """Send a binary message."""
         async with self._turn:
-            await self._socket.send_bytes(payload)
+            try:
+                await self._socket.send_bytes(payload)
+            except (RuntimeError, WebSocketDisconnect) as error:
+                # Starlette's words for a page that was closed.
+                raise ConnectionError("the page was closed") from error
 
     async def say(self, event: dict[str, Any]) -> None:
         """Send JSON now."""

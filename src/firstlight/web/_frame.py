@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from firstlight.data import Channel, Run
 from firstlight.model import STATUS_MISSING, ChannelKind, DataError, InvalidInput, NotFound
-from firstlight.web._payload import number, pack
+from firstlight.web._payload import number, pack, real
 from firstlight.web._reduce import Reduce, Scale, bin_frame, jpeg, quantiles, to_bytes
 
 LARGEST = 4096
@@ -74,7 +74,7 @@ class Frames:
         :raises NotFound: the channel has no frames or spectra.
         :raises DataError: the item is not there.
         """
-        channel = run.channel(name)
+        channel = real(run.channel(name))
         if channel.spec.kind is ChannelKind.RAGGED or not channel.spec.shape:
             raise NotFound(f"{name} has no frames.", hint="Show it as a curve.")
         if index < 0:
@@ -98,7 +98,7 @@ class Frames:
 
 def frame(run: Run, identity: str, name: str, index: int, look: Look, frames: Frames) -> tuple[bytes, bool]:
     """The payload of a view, and whether it will never be another."""
-    channel = run.channel(name)
+    channel = real(run.channel(name))
     if look.stack:
         whole, first = _stack(channel, look)
         true = len(channel) - 1

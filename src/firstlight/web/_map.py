@@ -62,7 +62,8 @@ def draw(run: Run, identity: str, look: MapLook, columns: Columns, extra: dict[s
         "total": run.info.npoints,
         "z": {"name": look.z, "unit": "" if look.norm else run[look.z].unit},
     }
-    ours = (look.x in (None, run.info.axes[-1] if run.info.axes else None)) and len(run.info.axes) >= 2
+    # Of more axes, only the two innermost make the rows and columns of the mesh.
+    ours = tuple(run.info.axes[-2:]) == (y_name, x_name)
     if len(shape) >= 2 and ours and shape[-1] > 1:
         image, along, up = mesh(x, y, z, (shape[-2], shape[-1]), _planned(run, y_name))
         arrays = {"image": image}

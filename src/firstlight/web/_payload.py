@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from firstlight.data import Channel
+from firstlight.model import NotFound
+
 MAGIC = b"FLB1"
 MEDIA = "application/vnd.firstlight.payload"
 _SENT = {"f4", "f8", "u1", "u2", "u4", "i1", "i2", "i4"}
@@ -74,6 +77,17 @@ def sendable(array: NDArray[Any]) -> NDArray[Any]:
     elif f"{kind}{size}" not in _SENT:
         array = array.astype("<f8")
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+
+
+def real(channel: Channel) -> Channel:
+    """The channel, when its values are real numbers.
+
+    :raises NotFound: they are complex, texts, times or records, which neither a plot nor a payload can hold.
+    """
+    dtype = np.dtype(channel.spec.dtype)
+    if dtype.kind not in "biuf":
+        raise NotFound(f"{channel.name} holds {dtype} and no real numbers.", hint="Read it with Python.")
+    return channel
 
 
 def number(value: Any) -> float | int | None:

@@ -199,15 +199,15 @@ class Runs:
         chosen = [r for r in chosen if not session or r["session"] in ("", session)]
         return chosen[:limit], len(chosen) > limit
 
+    def newest(self, limit: int = _RECENT) -> list[IndexEntry]:
+        """The newest measurements in the index of the buffer, oldest first."""
+        buffer = self.buffer
+        return [entry for entry in buffer.runs()[-limit:] if _shown(entry)] if buffer is not None else []
+
     def live(self, limit: int = _RECENT) -> list[dict[str, Any]]:
         """The newest runs of the buffer, oldest first."""
-        buffer = self.buffer
-        if buffer is None:
-            return []
         found = []
-        for entry in list(buffer.runs())[-limit:]:
-            if not _shown(entry):
-                continue
+        for entry in self.newest(limit):
             try:
                 found.append(self._summary(entry.key))
             except FirstlightError:
@@ -217,31 +217,29 @@ class Runs:
     def _summary(self, key: str) -> dict[str, Any]:
         """A run of the buffer in a list; one that is closed stays as it is."""
         known = self._closed.get(key)
-        if known is None:
-            run = self.open(key)
-            closed = run.state >= RunState.CLOSED
-            known = summary(run, key)
-            if closed:
-                self._closed[key] = known
-        return known
+        if known is not None:
+            return known
+        with self._lock:
+            run = self._open.get(key)
+        if run is not None:
+            return self._describe(run, key)
+        # Not kept: a list must not put out the runs that somebody looks at.
+        with open_run(key, buffer=self.buffer) as run:
+            return self._describe(run, key)
+
+    def _describe(self, run: Run, key: str) -> dict[str, Any]:
+        closed = run.state >= RunState.CLOSED
+        found = summary(run, key)
+        if closed:
+            with self._lock:
+                self._closed[key] = found
+                while len(self._closed) > 4 * LISTED:
+                    self._closed.pop(next(iter(self._closed)))
+        return found
 
     def children(self, key: str) -> list[dict[str, Any]]:
         """Runs of the buffer that belong to this one, or were computed from it."""
         return [run for run in self.live() if key and run["parent"] == key]
-
-    def states(self) -> dict[str, tuple[int, int]]:
-        """State and number of channels of the newest runs of the buffer: what tells that something changed."""
-        buffer = self.buffer
-        found = {}
-        for entry in list(buffer.runs())[-_RECENT:] if buffer is not None else []:
-            if not _shown(entry):
-                continue
-            try:
-                run = self.open(entry.key)
-                found[entry.key] = (int(run.state), len(run))
-            except FirstlightError:
-                continue
-        return found
 
 
 def file_id(path: Path, scan: str) -> str:

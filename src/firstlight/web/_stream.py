@@ -134,7 +134,7 @@ class Hub:
             await work
         except FirstlightError as error:
             self._sender.tell({"ev": "error", "sub": followed.sub, "what": error.message, "hint": error.hint})
-        except (ConnectionError, RuntimeError) as error:
+        except ConnectionError as error:
             _log.debug("a viewer is gone: %s", error)
         except Exception:  # noqa: BLE001 - one plot must not end the connection
             _log.exception("subscription %d failed", followed.sub)
@@ -229,7 +229,11 @@ class Hub:
         return count()
 
     async def _work(self, do: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._runs.pool, do)
+        try:
+            work = asyncio.get_running_loop().run_in_executor(self._runs.pool, do)
+        except RuntimeError as error:
+            raise ConnectionError("the server ends") from error
+        return await work
 
 
 class _Followed:

@@ -1,0 +1,287 @@
+"""Runs of a buffer as the server keeps, describes and draws them; no server is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike
+
+import firstlight.data
+from firstlight.buffer import Buffer, RunWriter
+from firstlight.model import (
+    ChannelRole,
+    ChannelSpec,
+    DataError,
+    EndReason,
+    NotFound,
+    ProcessError,
+    RunEnd,
+    RunInfo,
+    RunState,
+    missing_value,
+)
+from firstlight.web import _data
+from firstlight.web._changes import Watch
+from firstlight.web._curve import Columns, Wanted, curve
+from firstlight.web._frame import Frames, Look, frame
+from firstlight.web._map import MapLook, draw
+from firstlight.web._payload import unpack
+from firstlight.web._region import statistics
+from firstlight.web._runs import KEPT, LISTED, Runs
+from firstlight.web._state import Shared
+from firstlight.web._stream import Hub
+
+END = RunEnd(reason=EndReason.SUCCESS, epoch=2.0)
+
+
+@pytest.fixture
+def buffer(buffer_root: Path) -> Buffer:
+    return Buffer(buffer_root)
+
+
+@pytest.fixture
+def runs(buffer: Buffer) -> Iterator[Runs]:
+    made = Runs(buffer.root, list)
+    yield made
+    made.close()
+
+
+def record(buffer: Buffer, channels: Mapping[str, ArrayLike], *, close: bool = True, **more: Any) -> RunWriter:
+    """A run with these items in its channels."""
+    usual: dict[str, Any] = {"name": "scan", "title": "scan", "start_epoch": 1.0}
+    writer = buffer.create_run(RunInfo(**usual | more))
+    for name, given in channels.items():
+        items = np.asarray(given)
+        role = ChannelRole.FRAME if items.ndim > 2 else ChannelRole.COUNTER
+        writer.create_log(ChannelSpec(name, dtype=items.dtype.str, shape=items.shape[1:], role=role)).append(items)
+    writer.prepared()
+    writer.running()
+    if close:
+        writer.stop(END)
+        writer.close()
+    return writer
+
+
+def count_openings(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    opened: list[Any] = []
+
+    def watched(*given: Any, **more: Any) -> Any:
+        opened.append(given[0])
+        return firstlight.data.open(*given, **more)
+
+    monkeypatch.setattr("firstlight.web._changes.open_run", watched)
+    return opened
+
+
+def test_looking_for_changes_opens_each_run_once(buffer: Buffer, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = [record(buffer, {"diode": np.arange(3.0)}).key for _ in range(KEPT + 10)]
+    going = [record(buffer, {"diode": np.arange(3.0)}, close=False) for _ in range(5)]
+    opened = count_openings(monkeypatch)
+    watch = Watch(runs)
+    first = watch.look()
+    assert sorted(opened) == sorted([*closed, *(run.key for run in going)])
+    assert {first[key] for key in closed} == {(int(RunState.CLOSED), 1)}
+    assert {first[run.key] for run in going} == {(int(RunState.RUNNING), 1)}
+    assert watch.look() == first
+    going[0].create_log(ChannelSpec("ring"))
+    going[1].stop(END)
+    going[2].stop(END)
+    going[2].close()
+    now = watch.look()
+    assert now[going[0].key] == (int(RunState.RUNNING), 2)
+    assert now[going[1].key] == (int(RunState.STOPPED), 1)
+    assert now[going[2].key] == (int(RunState.CLOSED), 1)
+    assert {key: now[key] for key in closed} == {key: first[key] for key in closed}
+    assert watch.look() == now
+    assert len(opened) == len(first)
+    watch.close()
+
+
+def test_lists_and_looks_put_out_no_run_that_somebody_watches(buffer: Buffer, runs: Runs) -> None:
+    seen = record(buffer, {"diode": np.arange(3.0)})
+    run = runs.open(seen.key)
+    for _ in range(KEPT + 10):
+        record(buffer, {"diode": np.arange(3.0)})
+    watch = Watch(runs)
+    assert len(watch.look()) == KEPT + 11
+    assert len(runs.live(LISTED)) == KEPT + 11
+    assert runs.open(seen.key) is run
+    np.testing.assert_array_equal(run["diode"][:], np.arange(3.0))
+    watch.close()
+
+
+def test_a_removed_run_is_no_longer_told(buffer: Buffer, runs: Runs) -> None:
+    first, second = (record(buffer, {"diode": np.arange(3.0)}).key for _ in range(2))
+    third = record(buffer, {"diode": np.arange(3.0)}, close=False).key
+    watch = Watch(runs)
+    assert set(watch.look()) == {first, second, third}
+    buffer.remove(first, force=True)
+    buffer.remove(third, force=True)
+    assert set(watch.look()) == {second}
+    watch.close()
+
+
+def test_a_map_over_an_outer_axis_of_three_shows_its_points_where_they_are(buffer: Buffer, runs: Runs) -> None:
+    outer, middle, inner = np.meshgrid([0.0, 100.0], [0.0, 10.0, 20.0], np.arange(4.0), indexing="ij")
+    channels = {"a": outer.ravel(), "b": middle.ravel(), "c": inner.ravel(), "z": np.arange(24.0)}
+    key = record(buffer, channels, axes=("a", "b", "c"), shape=(2, 3, 4), npoints=24).key
+    columns = Columns()
+    header, arrays = unpack(draw(runs.open(key), key, MapLook("z", x="c", y="a"), columns, {}))
+    assert not header["regular"]
+    np.testing.assert_array_equal(arrays["y"], outer.ravel())
+    np.testing.assert_array_equal(arrays["x"], inner.ravel())
+    for look in (MapLook("z"), MapLook("z", x="c", y="b")):
+        header, arrays = unpack(draw(runs.open(key), key, look, columns, {}))
+        assert header["regular"]
+        assert (header["y"]["name"], header["y"]["start"], header["y"]["stop"]) == ("b", 0.0, 20.0)
+        np.testing.assert_array_equal(arrays["image"], np.arange(12.0, 24.0).reshape(3, 4))
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", "<f8", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8", "|b1"])
+def test_regions_of_every_type_of_frame_are_those_of_plain_sums(buffer: Buffer, runs: Runs, dtype: str) -> None:
+    frames = np.random.default_rng(3).integers(0, 100, (1, 8, 8)).astype(dtype)
+    key = record(buffer, {"cam": frames}).key
+    box = {"x": 1.0, "y": 2.0, "width": 5.0, "height": 4.0}
+    found = statistics(runs.open(key), "cam", 0, box, Frames())
+    part = frames[0, 2:6, 1:6].astype(np.float64)
+    assert (found["sum"], found["min"], found["max"]) == (part.sum(), part.min(), part.max())
+    assert (found["count"], found["missing"], found["saturated"]) == (20, 0, 0)
+
+
+@pytest.mark.parametrize("dtype", ["<f4", "<f8", "<i4", "<i8", "<u4", "<u8"])
+def test_missing_pixels_of_a_region_are_counted_and_left_out(buffer: Buffer, runs: Runs, dtype: str) -> None:
+    frames = np.full((1, 4, 4), 7).astype(dtype)
+    frames[0, 1, 1:3] = missing_value(np.dtype(dtype))
+    key = record(buffer, {"cam": frames}).key
+    box = {"x": 0.0, "y": 0.0, "width": 4.0, "height": 4.0}
+    found = statistics(runs.open(key), "cam", 0, box, Frames())
+    assert (found["missing"], found["count"], found["sum"], found["min"]) == (2, 14, 98, 7)
+
+
+@pytest.mark.parametrize("dtype", ["|i1", "<i2", "<u2"])
+def test_a_region_of_a_missing_frame_has_no_sum(buffer: Buffer, runs: Runs, dtype: str) -> None:
+    fill = missing_value(np.dtype(dtype))
+    frames = np.full((1, 4, 4), fill).astype(dtype)
+    key = record(buffer, {"cam": frames, "cam:status": np.array([_missing()], np.uint8)}).key
+    box = {"x": 0.0, "y": 0.0, "width": 4.0, "height": 4.0}
+    found = statistics(runs.open(key), "cam", 0, box, Frames())
+    assert (found["missing"], found["count"], found["sum"]) == (16, 0, None)
+
+
+def _missing() -> int:
+    from firstlight.model import STATUS_MISSING
+
+    return int(STATUS_MISSING)
+
+
+@pytest.mark.parametrize("dtype", ["<c8", "<U5", "|S3", "<M8[s]"])
+def test_what_is_no_real_number_is_refused_in_words(buffer: Buffer, runs: Runs, dtype: str) -> None:
+    values = np.zeros(9, dtype) if dtype != "<M8[s]" else np.arange(9).astype(dtype)
+    key = record(buffer, {"y": values, "x": np.arange(9.0), "cam": np.tile(values, (2, 3, 1))}).key
+    run = runs.open(key)
+    columns = Columns()
+    asked: list[Callable[[], object]] = [
+        lambda: curve(run, key, Wanted("x", ("y",)), columns, {}),
+        lambda: curve(run, key, Wanted("y", ("x",)), columns, {}),
+        lambda: curve(run, key, Wanted("x", ("x",), norm="y"), columns, {}),
+        lambda: draw(run, key, MapLook("y", "x", "x"), columns, {}),
+        lambda: frame(run, key, "cam", 0, Look(type="u8"), Frames()),
+        lambda: statistics(run, "cam", 0, {"x": 0.0, "y": 0.0, "width": 2.0, "height": 2.0}, Frames()),
+    ]
+    for ask in asked:
+        with pytest.raises(NotFound, match="no real numbers"):
+            ask()
+
+
+def work(runs: Runs, do: Callable[[], Any]) -> Any:
+    return asyncio.run(_data._work(cast("Shared", SimpleNamespace(runs=runs)), do))
+
+
+def test_a_disk_that_does_not_answer_is_said_to_be_slow(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_data, "_PATIENCE", 0.01)
+    over = threading.Event()
+    try:
+        with pytest.raises(ProcessError, match="did not come"):
+            work(runs, lambda: over.wait(30.0))
+    finally:
+        over.set()
+
+
+def test_a_broken_file_is_said_to_be_broken(runs: Runs) -> None:
+    def read() -> None:
+        raise OSError("Can't read data (wrong checksum)")
+
+    with pytest.raises(DataError, match="wrong checksum"):
+        work(runs, read)
+
+
+def test_errors_in_words_stay_what_they_are(runs: Runs) -> None:
+    def read() -> None:
+        raise NotFound("There is no such run.")
+
+    with pytest.raises(NotFound, match="no such run"):
+        work(runs, read)
+
+
+class Told:
+    """A viewer that remembers what it is told."""
+
+    def __init__(self, *, gone: bool) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.payloads: list[bytes] = []
+        self.gone = gone
+
+    def tell(self, event: dict[str, Any]) -> None:
+        self.events.append(event)
+
+    async def send(self, payload: bytes) -> None:
+        if self.gone:
+            raise ConnectionError("the page was closed")
+        self.payloads.append(payload)
+
+
+def follow(runs: Runs, key: str, viewer: Told) -> None:
+    async def story() -> None:
+        hub = Hub(viewer, runs, Columns())
+        await hub.subscribe(1, {"what": "curve", "run": key, "y": ["diode"]})
+        task = hub._followed[1].task
+        assert task is not None
+        await asyncio.wait_for(task, 30.0)
+
+    asyncio.run(story())
+
+
+def test_a_plot_that_fails_says_so(buffer: Buffer, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = record(buffer, {"diode": np.arange(3.0)}).key
+
+    def broken(*_: Any) -> bytes:
+        raise RuntimeError("Can't open file (file read failed)")
+
+    monkeypatch.setattr("firstlight.web._stream.curve", broken)
+    viewer = Told(gone=False)
+    follow(runs, key, viewer)
+    assert [(event["ev"], event["sub"]) for event in viewer.events] == [("error", 1)]
+
+
+def test_a_viewer_that_left_is_no_error(buffer: Buffer, runs: Runs, caplog: pytest.LogCaptureFixture) -> None:
+    key = record(buffer, {"diode": np.arange(3.0)}).key
+    viewer = Told(gone=True)
+    follow(runs, key, viewer)
+    assert viewer.events == []
+    assert not caplog.records
+
+
+def test_a_server_that_ends_is_no_error(buffer: Buffer, runs: Runs, caplog: pytest.LogCaptureFixture) -> None:
+    key = record(buffer, {"diode": np.arange(3.0)}).key
+    runs.pool.shutdown()
+    viewer = Told(gone=False)
+    follow(runs, key, viewer)
+    assert viewer.events == []
+    assert not caplog.records
