@@ -23,6 +23,7 @@ from firstlight.devices.sim import (
     SimCamera,
     SimEncoder,
     SimShutter,
+    SimTrigger,
 )
 from firstlight.model import (
     STATUS_GOOD,
@@ -33,6 +34,7 @@ from firstlight.model import (
     RunInfo,
     TriggerMode,
     TriggerPlan,
+    missing_value,
 )
 
 
@@ -264,6 +266,119 @@ def test_the_ring_has_the_faults_of_a_counter(clock: FakeClock, board: MemoryBoa
     ring.faults.inject("disconnected")
     with pytest.raises(DeviceError, match="ring: the connection is lost"):
         ring.prepare(TriggerPlan(mode=TriggerMode.SOFTWARE, points=1, exposure=0.1))
+
+
+COUNTERS: dict[str, dict[str, Any]] = {
+    "point": {"kind": "sim.point_detector", "sample": {"technique": "absorption"}},
+    "photodiode": {"kind": "sim.photodiode", "beamline": "beam", "at": 45.0},
+    "ion chamber": {"kind": "sim.ion_chamber", "beamline": "beam", "gas": "i0"},
+    "mca": {"kind": "sim.mca", "elements": 2, "energy": 17.0, "flux": 1e10, "rois": {"all": [0, 1000]}},
+}
+"""All that counts in a beam, by the settings that build it."""
+
+
+@pytest.fixture(params=list(COUNTERS))
+def detector(request: pytest.FixtureRequest, clock: FakeClock, board: MemoryBoard) -> Any:
+    around = Surroundings(clock, board)
+    gas = {"name": "i0", "kind": "gas", "distance": 40.5, "length": 50.0}
+    build({"name": "beam", "kind": "sim.beamline", "elements": [gas]}, around)
+    return build({"name": "det", **COUNTERS[request.param]}, around)
+
+
+async def point_of(detector: Any, clock: FakeClock) -> dict[str, Any]:
+    detector.prepare(TriggerPlan(mode=TriggerMode.SOFTWARE, points=1, exposure=0.1))
+    detector.start(clock.now())
+    await clock.sleep_until(clock.now() + 0.1)
+    values = detector.read()
+    if not isinstance(values, (tuple, list)):
+        values = await values
+    return dict(zip([spec.name for spec in detector.channels], values, strict=True))
+
+
+def counted(point: dict[str, Any]) -> float:
+    return float(point.get("det", point.get("det:all")))  # type: ignore[arg-type]
+
+
+def test_whatever_counts_fails_hangs_and_is_disconnected(detector: Any, clock: FakeClock) -> None:
+    good = counted(asyncio.run(point_of(detector, clock)))
+    assert good > 0
+    for what, words in (("fails", "its electronics report an error"), ("disconnected", "the connection is lost")):
+        detector.faults.inject(what)
+        with pytest.raises(DeviceError, match=f"det: {words}"):
+            asyncio.run(point_of(detector, clock))
+        detector.faults.clear()
+    detector.faults.inject("silent")
+    assert not within(clock, 100.0, point_of(detector, clock))
+    detector.faults.clear()
+    assert counted(asyncio.run(point_of(detector, clock))) == pytest.approx(good, rel=0.05)
+    with pytest.raises(InvalidInput, match="det cannot be 'hot'"):
+        detector.faults.inject("hot")
+
+
+def test_whatever_counts_drifts_and_loses_points(detector: Any, clock: FakeClock) -> None:
+    good = counted(asyncio.run(point_of(detector, clock)))
+    detector.faults.inject("drift", 0.05)
+    clock.advance(20.0)
+    assert counted(asyncio.run(point_of(detector, clock))) / good == pytest.approx(2.0, rel=0.05)
+    detector.faults.clear()
+    detector.faults.inject("nan")
+    for name, value in asyncio.run(point_of(detector, clock)).items():
+        array = np.asarray(value)
+        missing = np.isnan(array) if array.dtype.kind == "f" else array == missing_value(array.dtype)
+        assert missing.all(), name
+
+
+def test_whatever_counts_gives_no_blocks_while_it_is_silent(detector: Any, clock: FakeClock) -> None:
+    detector.prepare(TriggerPlan(mode=TriggerMode.TIME, points=20, exposure=0.1, period=0.2))
+    detector.start(clock.now())
+    clock.advance(1.0)
+    first = len(detector.collect()[0])
+    assert first in (4, 5)
+    detector.faults.inject("silent")
+    clock.advance(1.0)
+    assert not detector.collect()
+    detector.faults.clear()
+    block = detector.collect()[0]
+    assert block.first == first
+    assert first + len(block) in (9, 10)
+    detector.faults.inject("fails")
+    with pytest.raises(DeviceError, match="det: its electronics report an error"):
+        detector.collect()
+
+
+# -- timing cards
+
+
+def test_a_card_loses_pulses_and_never_takes_one_back(clock: FakeClock, board: MemoryBoard) -> None:
+    card = SimTrigger("card", clock=clock, board=board)
+
+    def begin() -> float:
+        asyncio.run(card.prepare(TriggerPlan(mode=TriggerMode.TIME, points=100, exposure=0.05, period=0.1)))
+        start = clock.now()
+        asyncio.run(card.start(start))
+        clock.advance(2.05)
+        return start
+
+    start = begin()
+    card.faults.inject("drops", probability=0.3)
+    clock.advance(8.0)
+    pulses = card.pulses()
+    assert 60 < len(pulses) < 95
+    np.testing.assert_allclose(pulses[:20], start + 0.1 * np.arange(20))
+    clock.advance(100.0)
+    card.faults.clear()
+    assert card.pulses()[: len(pulses)].tolist() == pulses.tolist()
+    begin()
+    card.faults.inject("silent")
+    clock.advance(3.0)
+    assert len(card.pulses()) == 21
+    card.faults.clear()
+    assert len(card.pulses()) == 21
+    clock.advance(100.0)
+    assert len(card.pulses()) > 21
+    card.faults.inject("disconnected")
+    with pytest.raises(DeviceError, match="card: the connection is lost"):
+        card.pulses()
 
 
 # -- shutters

@@ -151,6 +151,13 @@ def test_a_device_that_gives_nothing_in_a_continuous_scan_is_named(beamline: Bea
     assert len(beamline.store.runs[-2]["cam"]) == 10
 
 
+def test_a_card_that_loses_a_pulse_is_named(beamline: Beamline) -> None:
+    beamline.add(beamline.card, timeouts={"card": 2.0})
+    beamline.card.faults.inject("drops", times=1)
+    error = failed(beamline, flyscan("rot", 0, 9, 10, 0.1, "diode"), DeviceTimeout)
+    assert error.message.startswith("card: gave 9 of 10 points and then nothing for 2 s")
+
+
 class Stubborn(SimAxis):
     """An axis that goes wrong when it is to move."""
 

@@ -55,6 +55,16 @@ class TestIonChamber(CounterConformance):
         return made
 
 
+class TestPhotodiode(CounterConformance):
+    @pytest.fixture
+    def counter(self, clock: Clock) -> CounterDriver:
+        around = Surroundings(clock, MemoryBoard())
+        build({"name": "beam", "kind": "sim.beamline"}, around)
+        device: Any = build({"kind": "sim.photodiode", "name": "counter", "beamline": "beam", "at": 45.0}, around)
+        made: CounterDriver = device
+        return made
+
+
 class TestSimulatedMca(SpectrumConformance):
     @pytest.fixture(params=[1, 3])
     def mca(self, clock: Clock, request: pytest.FixtureRequest) -> Mca:

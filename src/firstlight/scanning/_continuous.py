@@ -181,8 +181,11 @@ class Continuous:
     def _slowest(self) -> tuple[str, int]:
         counts = {c.name: self._a.recorder.counts[c.channels[0].name] for c in self._a.plan.counters if c.channels}
         counts |= {name: channel.count for name, channel in self._frames}
+        pulse = self._a.plan.pulse
+        if pulse is not None:
+            counts[pulse.name] = self._a.recorder.rows
         if not counts:
-            return (self._a.plan.pulse.name if self._a.plan.pulse else "timer"), self._a.recorder.rows
+            return "timer", self._a.recorder.rows
         name = min(counts, key=lambda n: counts[n])
         return name, counts[name]
 

@@ -18,9 +18,10 @@ from firstlight.devices.sim._beamline import CURRENT, MACHINE, history
 from firstlight.devices.sim._exposure import open_spans
 from firstlight.devices.sim._faults import COUNTER, Fault, Faults
 from firstlight.devices.sim._published import Board, MemoryBoard
+from firstlight.devices.sim._spoilt import answer, check, factors
 from firstlight.model import Block, ChannelRole, ChannelSpec, Clock, DeviceError, RealClock, TriggerMode, TriggerPlan
 from firstlight.model.motion import positions
-from firstlight.simulation import History, Machine, Peak, Ring, key, key_of, moment_key, normal, poisson
+from firstlight.simulation import History, Machine, Peak, Ring, key, key_of, moment_key, poisson
 
 _NODES = 16
 """Moments at which a diode looks at moving axes within one exposure."""
@@ -87,7 +88,7 @@ class SimCounter(ABC):
             return ()
         now = self._clock.now()
         if self.faults.active:
-            self._check_badly()
+            check(self.faults)
             if self.faults.since(Fault.SILENT) is not None:
                 return ()
         starts = self._schedule.starts(self._collected, now - self._exposure)
@@ -107,34 +108,16 @@ class SimCounter(ABC):
     # -- what goes wrong on demand
 
     async def _read_badly(self) -> Sequence[float]:
-        await self.faults.answer()
-        self._check_badly()
+        await answer(self.faults)
         value = self.value(self._start, self._start + self._exposure)
         return (float(self._spoilt(np.array([self._start]), np.array([value]))[0]),)
-
-    def _check_badly(self) -> None:
-        self.faults.check()
-        if self.faults.happens(Fault.FAILS) is not None:
-            self.faults.refuse("its electronics report an error.", hint="Switch it off and on again.")
 
     def _spoilt(self, starts: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values with the faults that are set."""
         if not self.faults.active:
             return values
-        spoilt = values.astype(np.float64)
-        since = self.faults.since(Fault.DRIFT)
-        for k, start in enumerate(starts.tolist()):
-            # Keyed by the moment: a point reads the same in whichever block it is collected.
-            moment = round(start * 1e9)
-            noise, nan = self.faults.happens(Fault.NOISE, moment), self.faults.happens(Fault.NAN, moment)
-            drift = self.faults.happens(Fault.DRIFT, moment)
-            if noise is not None:
-                spoilt[k] *= 1.0 + noise * normal(key(key_of(self.name), moment))
-            if drift is not None and since is not None:
-                spoilt[k] *= 1.0 + drift * (start - since)
-            if nan is not None:
-                spoilt[k] = math.nan
-        return spoilt
+        wrong, lost = factors(self.faults, starts)
+        return np.where(lost, np.nan, values * wrong)
 
 
 class RingCurrent(SimCounter):

@@ -37,13 +37,13 @@ class Fault(StrEnum):
     FAILS = "fails"
     """Counter: reading it fails."""
     NAN = "nan"
-    """Counter: it reads no number."""
+    """Counter: it reads no number; a spectrum detector loses the point."""
     NOISE = "noise"
     """Counter: more noise, relative, the value (0.1)."""
     DRIFT = "drift"
     """Counter: it drifts from the moment of the fault on, relative, the value a second (0.01)."""
     DROPS = "drops"
-    """Camera: a frame is missing."""
+    """Camera: a frame is missing. Trigger: a pulse is."""
     SLOW = "slow"
     """Camera: a frame comes later, by the value in seconds (1)."""
     HOT = "hot"
@@ -58,6 +58,7 @@ VALUES = {
 AXIS = (Fault.STUCK, Fault.SILENT, Fault.MIDWAY, Fault.SLIPS, Fault.DISCONNECTED)
 COUNTER = (Fault.FAILS, Fault.SILENT, Fault.NAN, Fault.NOISE, Fault.DRIFT, Fault.DISCONNECTED)
 SHUTTER = (Fault.STUCK, Fault.SILENT, Fault.DISCONNECTED)
+TRIGGER = (Fault.DROPS, Fault.SILENT, Fault.DISCONNECTED)
 CAMERA = (Fault.DROPS, Fault.SILENT, Fault.SLOW, Fault.HOT, Fault.DISCONNECTED)
 
 CODES = list(Fault)

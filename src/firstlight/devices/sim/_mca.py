@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from firstlight.devices._mca import Mca, Spectra
 from firstlight.devices._schedule import Schedule
 from firstlight.devices._spectrum import Calibration
+from firstlight.devices.sim._faults import COUNTER, Fault, Faults
 from firstlight.devices.sim._parts import Illumination
+from firstlight.devices.sim._spoilt import answer, check, factors
 from firstlight.model import Clock, TriggerMode, TriggerPlan
 from firstlight.simulation import FluorescentPlate, PulseDetector, key, key_of, moment_key, poisson, poissons
 
@@ -28,6 +31,7 @@ class SimMca(Mca):
     :param beam: what falls on the plate, and which axes move it.
     :param parts: into which an exposure is cut while something moves.
     :param noise: whether counts are Poisson numbers; otherwise rounded means.
+    :ivar faults: what it does wrong on demand.
     """
 
     def __init__(
@@ -64,12 +68,14 @@ class SimMca(Mca):
         self._exposure = 0.0
         self._start = 0.0
         self._given = 0
+        self.faults = Faults(name, COUNTER, self._clock, beam.board)
 
     def arm(self, plan: TriggerPlan) -> None:
         """Get ready for a run.
 
         :raises NotFound: when nobody publishes what it looks at.
         """
+        self.faults.check()
         self.beam.check(self._clock.now())
         self._exposure = plan.exposure
         self._given = 0
@@ -79,20 +85,28 @@ class SimMca(Mca):
 
     def start(self, moment: float) -> None:
         """Software: one exposure starts at ``moment``. Time: the first one does. Position: arm."""
+        self.faults.check()
         if self._schedule is None:
             self._start = moment
         else:
             self._schedule.arm(moment)
 
-    def spectra(self) -> Spectra:
-        """The point that was started last, or the points completed since the last call."""
+    def spectra(self) -> Spectra | Awaitable[Spectra]:
+        """The point that was started last, or the points completed since the last call; of a point by software to be
+        awaited while faults are set.
+        """
         if self._schedule is None:
-            return self._measure(np.array([self._start]))
+            starts = np.array([self._start])
+            return self._badly(starts) if self.faults.active else self._measure(starts)
+        if self.faults.active:
+            check(self.faults)
+            if self.faults.since(Fault.SILENT) is not None:
+                return self._measure(np.empty(0))
         now = self._clock.now()
         starts = self._schedule.starts(self._given, now - self._exposure)
         self._schedule.keep(now)
         self._given += len(starts)
-        return self._measure(starts)
+        return self._spoilt(starts, self._measure(starts))
 
     def stop(self) -> None:
         """No more exposures; idempotent."""
@@ -150,6 +164,21 @@ class SimMca(Mca):
                 live[k] = seconds * recorded.recorded / recorded.arriving
         taken = counts.sum(axis=2) / seconds if seconds > 0.0 else np.zeros(shape)
         return Spectra(counts, np.full(shape, seconds), live, arriving, taken)
+
+    async def _badly(self, starts: NDArray[np.float64]) -> Spectra:
+        await answer(self.faults)
+        return self._spoilt(starts, self._measure(starts))
+
+    def _spoilt(self, starts: NDArray[np.float64], spectra: Spectra) -> Spectra:
+        """Spectra with the faults that are set: the rates of pulses are wrong, the times are not."""
+        if not (self.faults.active and len(starts)):
+            return spectra
+        wrong, lost = factors(self.faults, starts)
+        wrong = np.maximum(wrong, 0.0)
+        largest = float(np.iinfo(self._dtype).max)
+        counts = np.minimum(np.rint(spectra.counts * wrong[:, None, None]), largest).astype(self._dtype)
+        rates = {part: getattr(spectra, part) * wrong[:, None] for part in ("input_rate", "output_rate")}
+        return replace(spectra, counts=counts, good=~lost, **rates)
 
     def _response(self, energy: float) -> NDArray[np.float64]:
         energy = round(energy, 5)
