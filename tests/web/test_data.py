@@ -135,10 +135,13 @@ def test_maps_are_upright(client: httpx.Client, mesh: Run, where: Callable[[Run]
     np.testing.assert_array_equal(arrays["image"], mesh["diode"][:].astype(np.float32).reshape(3, 5))
     assert (header["x"]["name"], header["x"]["start"], header["x"]["stop"]) == ("sx", -0.4, 0.4)
     assert (header["y"]["name"], header["y"]["start"], header["y"]["stop"]) == ("sz", 0.0, 1.0)
-    turned, points = payload(client, f"{where(mesh)}/map", z="diode", x="sz", y="sx")
-    assert not turned["regular"]
-    np.testing.assert_allclose(points["x"], mesh["sz"][:], rtol=1e-6)
-    np.testing.assert_allclose(points["z"], mesh["diode"][:], rtol=1e-6)
+    turned, other = payload(client, f"{where(mesh)}/map", z="diode", x="sz", y="sx")
+    assert turned["regular"]
+    np.testing.assert_array_equal(other["image"], arrays["image"].T)
+    points, cloud = payload(client, f"{where(mesh)}/map", z="diode", x="elapsed_time", y="sx")
+    assert not points["regular"]
+    np.testing.assert_allclose(cloud["y"], mesh["sx"][:], rtol=1e-6)
+    np.testing.assert_allclose(cloud["z"], mesh["diode"][:], rtol=1e-6)
 
 
 def test_regions_and_profiles_are_of_all_pixels(client: httpx.Client, scan: Run, where: Callable[[Run], str]) -> None:

@@ -20,6 +20,7 @@ from firstlight.model import (
     ChannelSpec,
     DataError,
     EndReason,
+    InvalidInput,
     NotFound,
     ProcessError,
     RunEnd,
@@ -128,20 +129,53 @@ def test_a_removed_run_is_no_longer_told(buffer: Buffer, runs: Runs) -> None:
     watch.close()
 
 
-def test_a_map_over_an_outer_axis_of_three_shows_its_points_where_they_are(buffer: Buffer, runs: Runs) -> None:
+def test_of_a_mesh_of_three_axes_every_plane_can_be_looked_at(buffer: Buffer, runs: Runs) -> None:
     outer, middle, inner = np.meshgrid([0.0, 100.0], [0.0, 10.0, 20.0], np.arange(4.0), indexing="ij")
-    channels = {"a": outer.ravel(), "b": middle.ravel(), "c": inner.ravel(), "z": np.arange(24.0)}
+    cube = np.arange(24.0).reshape(2, 3, 4)
+    channels = {"a": outer.ravel(), "b": middle.ravel(), "c": inner.ravel(), "z": cube.ravel()}
     key = record(buffer, channels, axes=("a", "b", "c"), shape=(2, 3, 4), npoints=24).key
     columns = Columns()
-    header, arrays = unpack(draw(runs.open(key), key, MapLook("z", x="c", y="a"), columns, {}))
-    assert not header["regular"]
-    np.testing.assert_array_equal(arrays["y"], outer.ravel())
-    np.testing.assert_array_equal(arrays["x"], inner.ravel())
-    for look in (MapLook("z"), MapLook("z", x="c", y="b")):
-        header, arrays = unpack(draw(runs.open(key), key, look, columns, {}))
+
+    def seen(**look: Any) -> tuple[dict[str, Any], Any]:
+        header, arrays = unpack(draw(runs.open(key), key, MapLook("z", **look), columns, {}))
         assert header["regular"]
+        assert [header[side]["n"] for side in "yx"] == list(arrays["image"].shape)
+        return header, arrays["image"]
+
+    for look in ({}, {"x": "c", "y": "b"}):
+        header, image = seen(**look)
         assert (header["y"]["name"], header["y"]["start"], header["y"]["stop"]) == ("b", 0.0, 20.0)
-        np.testing.assert_array_equal(arrays["image"], np.arange(12.0, 24.0).reshape(3, 4))
+        np.testing.assert_array_equal(image, cube[1])
+        assert header["planes"] == [{"name": "a", "unit": "", "n": 2, "index": 1, "position": 100.0}]
+    header, image = seen(at=(0,))
+    np.testing.assert_array_equal(image, cube[0])
+    assert header["planes"][0]["position"] == 0.0
+    header, image = seen(x="c", y="a", at=(1,))
+    np.testing.assert_array_equal(image, cube[:, 1])
+    assert (header["planes"][0]["name"], header["planes"][0]["position"]) == ("b", 10.0)
+    _, image = seen(x="b", y="c", at=(0,))
+    np.testing.assert_array_equal(image, cube[0].T)
+    header, image = seen(at=(0,), view=(0.6, -1.0, 2.4, 11.0))
+    np.testing.assert_array_equal(image, cube[0, :2, 1:3])
+    assert [header["x"][key] for key in ("start", "stop", "n")] == [1.0, 2.0, 2]
+    header, image = seen(at=(0,), px=(2, 2), reduce="max")
+    np.testing.assert_array_equal(image, [[5.0, 7.0], [9.0, 11.0]])
+    assert [header["x"][key] for key in ("start", "stop", "n")] == [0.5, 2.5, 2]
+    assert [header["y"][key] for key in ("start", "stop", "n")] == [5.0, 25.0, 2]
+    assert header["binned"]
+    for wrong in ({"at": (2,)}, {"at": (0, 0)}, {"x": "z", "y": "c", "at": (0,)}):
+        with pytest.raises(InvalidInput):
+            seen(**wrong)
+
+
+def test_channels_that_are_no_axes_of_a_mesh_are_points(buffer: Buffer, runs: Runs) -> None:
+    b, c = np.meshgrid([0.0, 1.0], np.arange(3.0), indexing="ij")
+    channels = {"b": b.ravel(), "c": c.ravel(), "encoder": c.ravel() + 0.1, "z": np.arange(6.0)}
+    key = record(buffer, channels, axes=("b", "c"), shape=(2, 3), npoints=6).key
+    for x, y in (("encoder", "b"), ("c", "c")):
+        header, arrays = unpack(draw(runs.open(key), key, MapLook("z", x=x, y=y), Columns(), {}))
+        assert (header["regular"], header["points"], header["planes"]) == (False, 6, [])
+        np.testing.assert_allclose(arrays["x"], channels[x], rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["<f2", "<f4", "<f8", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8", "|b1"])

@@ -115,13 +115,14 @@ async def maps(
     x: Text | None = None,
     y: Text | None = None,
     view: Numbers | None = None,
-    px: Numbers = "512,512",
+    px: Numbers | None = None,
     reduce: Literal["mean", "max", "sum"] = "mean",
     norm: Text | None = None,
+    at: Numbers | None = None,
 ) -> Response:
-    """A counter over two axes, so far."""
-    width, height = (int(side) for side in _floats(px, 2))
-    look = MapLook(z, x, y, _box(view), (width, height), reduce, norm)
+    """A counter over two axes, so far; of a mesh of more, ``at`` names the step of each other one, outermost first."""
+    cells = tuple(int(side) for side in _floats(px, 2)) if px else None
+    look = MapLook(z, x, y, _box(view), (cells[0], cells[1]) if cells else None, reduce, norm, _steps(at))
     return await _payload(parts, lambda: draw(parts.runs.open(run), run, look, parts.columns, {}))
 
 
@@ -273,6 +274,12 @@ def _floats(text: str, count: int) -> list[float]:
     if len(parts) != count:
         raise InvalidInput(f"{text[:60]!r}: {count} numbers are needed.", hint="Separate them by commas.")
     return [_number("the view", part) for part in parts]
+
+
+def _steps(text: str | None) -> tuple[int, ...] | None:
+    if not text:
+        return None
+    return tuple(round(_number("the plane", part)) for part in text.split(","))
 
 
 def _pair(text: str | None) -> tuple[float, float] | None:

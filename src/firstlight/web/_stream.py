@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -66,7 +66,10 @@ class FollowMap(_Model):
     x: str | None = Field(default=None, max_length=200)
     y: str | None = Field(default=None, max_length=200)
     norm: str | None = Field(default=None, max_length=200)
-    px: tuple[int, int] = (512, 512)
+    px: tuple[int, int] | None = None
+    at: list[int] | None = Field(default=None, max_length=16)
+    view: tuple[float, float, float, float] | None = None
+    reduce: Literal["mean", "max", "sum"] = "mean"
     rate: float = Field(default=5.0, gt=0, le=60, allow_inf_nan=False)
 
 
@@ -168,7 +171,8 @@ class Hub:
             await asyncio.sleep(CURVES)
 
     async def _map(self, followed: _Followed, asked: FollowMap) -> None:
-        look = MapLook(asked.z, asked.x, asked.y, None, asked.px, "mean", asked.norm)
+        at = tuple(asked.at) if asked.at is not None else None
+        look = MapLook(asked.z, asked.x, asked.y, asked.view, asked.px, asked.reduce, asked.norm, at)
         run = await self._open(asked.run)
         sent = -1
         while True:
