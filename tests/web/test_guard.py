@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 from http.cookies import SimpleCookie
@@ -248,5 +249,5 @@ def test_the_command_refuses_other_machines_without_encryption() -> None:
 def test_other_machines_are_served_when_somebody_says_so() -> None:
     settings = WebSettings(bind="0.0.0.0", insecure=True, hosts=("Beam.example",))
     assert not settings.loopback
-    assert settings.names() == {"127.0.0.1", "localhost", "[::1]", "beam.example"}
+    assert settings.names() == {"127.0.0.1", "localhost", "[::1]", "beam.example", socket.gethostname().lower()}
     assert WebSettings.from_json(settings.to_json()) == settings

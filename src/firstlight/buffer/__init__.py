@@ -3,6 +3,7 @@
 from firstlight.buffer._buffer import Buffer, BufferWarning, default_root
 from firstlight.buffer._channel import ChannelReader, LogReader, RaggedReader
 from firstlight.buffer._index import IndexEntry
+from firstlight.buffer._locks import Lock, acquire, held
 from firstlight.buffer._log import LogWriter
 from firstlight.buffer._member import RunMember, RunWriter
 from firstlight.buffer._memory import Usage
@@ -22,6 +23,7 @@ __all__ = [
     "ChannelReader",
     "ChannelSummary",
     "IndexEntry",
+    "Lock",
     "LogReader",
     "LogWriter",
     "RaggedReader",
@@ -37,6 +39,8 @@ __all__ = [
     "RunWriter",
     "UnsupportedPlatform",
     "Usage",
+    "acquire",
     "default_root",
+    "held",
     "require_platform",
 ]

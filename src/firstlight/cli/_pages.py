@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firstlight.cli._print import say
@@ -26,3 +27,19 @@ def open_pages(session: Session) -> Links | None:
     except FirstlightError as error:
         say(f"The pages could not be started: {error}")
         return None
+
+
+def pages_of(buffer: Path) -> str:
+    """What to say of the pages of sessions that run elsewhere: where they are, or how to have them.
+
+    :param buffer: root of their buffer.
+    """
+    from firstlight.model import FirstlightError
+    from firstlight.web import Links, servers
+
+    try:
+        for settings in servers(buffer):
+            return f"Live in the browser: {Links.of(settings).operate}"
+    except FirstlightError as error:
+        return f"The pages cannot be found: {error}"
+    return "No pages are served now; to have them: firstlight web"

@@ -38,7 +38,7 @@ def shell(
 
     Commands need no brackets: mv rot 10. Type help for all of them, Ctrl-D to leave.
     """
-    from firstlight.cli._pages import open_pages
+    from firstlight.cli._pages import open_pages, pages_of
     from firstlight.cli._print import say
     from firstlight.session import Session
     from firstlight.shell import interact, open_session
@@ -47,7 +47,9 @@ def shell(
     say(f"Opening {wanted or 'the simulated beamline'} ...")
     with open_session(wanted, data, part) as session:
         here = isinstance(session, Session)
-        if web and isinstance(session, Session) and (links := open_pages(session)) is not None:
+        if web and not isinstance(session, Session):
+            say(pages_of(session.buffer.root))
+        elif web and isinstance(session, Session) and (links := open_pages(session)) is not None:
             say(f"Live in the browser: {links.operate}")
         interact(session, log=log)
         say("Leaving: axes stop, files are closed ..." if here else f"Leaving; {session.name} goes on.")

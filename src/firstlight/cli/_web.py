@@ -12,7 +12,7 @@ import typer
 from firstlight.cli._print import say
 
 if TYPE_CHECKING:
-    from firstlight.web import Links, WebSettings
+    from firstlight.web import Links
 
 PORT = 8420  # that of firstlight.web, which is not imported for a help page
 
@@ -56,7 +56,7 @@ def web(
         roots=tuple(str(folder.absolute()) for folder in data or ()),
     )
     if share:
-        _share(settings)
+        _share(port)
         return
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -70,7 +70,17 @@ def web(
     serve(settings, started, stopping)
 
 
-def _share(settings: WebSettings) -> None:
-    from firstlight.web import Links
+def _share(port: int) -> None:
+    """The links of the servers that run; of the one at this port where there are several."""
+    from firstlight.model import NotFound
+    from firstlight.web import Links, servers
 
-    say(Links.of(settings).view)
+    every = servers()
+    found = [settings for settings in every if settings.port == port] or (every if port == PORT else [])
+    if not found:
+        raise NotFound(
+            "No web server runs here." if port == PORT else f"No web server runs at port {port}.",
+            hint="firstlight shell starts one, and so does: firstlight web",
+        )
+    for settings in found:
+        say(Links.of(settings).view)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from firstlight.web._app import create_app
     from firstlight.web._server import PORT, Links, WebServer, free_port, serve, spec
+    from firstlight.web._servers import servers
     from firstlight.web._settings import WebSettings
 
 _HOMES = {
@@ -17,10 +18,11 @@ _HOMES = {
     "create_app": "_app",
     "free_port": "_server",
     "serve": "_server",
+    "servers": "_servers",
     "spec": "_server",
 }
 
-__all__ = ["PORT", "Links", "WebServer", "WebSettings", "create_app", "free_port", "serve", "spec"]
+__all__ = ["PORT", "Links", "WebServer", "WebSettings", "create_app", "free_port", "serve", "servers", "spec"]
 
 
 def __getattr__(name: str) -> Any:

@@ -105,7 +105,7 @@ async def lease(act: LeaseAct, parts: Parts, user: Operator, request: Request) -
     _noted(parts, user, request, f"lease {act.action}", {}, lambda: parts.lease.do(act.action, user))
     answer = JSONResponse(parts.lease.told(user))
     if act.name and parts.guard is not None:
-        parts.guard.set_cookie(answer, user)
+        parts.guard.set_cookie(answer, user, request.headers)
     return answer
 
 

@@ -147,17 +147,22 @@ class Guard:
         if headers.get("sec-fetch-site") == "cross-site":
             # A link in a mail or a chat: a redirect would still count as that site's, and the cookie would not be sent.
             answer = HTMLResponse(_ONWARD.format(target=escape(target)))
-        self.set_cookie(answer, user)
+        self.set_cookie(answer, user, headers)
         return answer
 
-    def set_cookie(self, answer: Response, user: User) -> None:
-        """Let the browser keep a login."""
+    def set_cookie(self, answer: Response, user: User, headers: Mapping[str, str]) -> None:
+        """Let the browser keep a login.
+
+        :param headers: of its request.
+        """
+        # A proxy that gives the request another name says by this how it came; whoever lies only locks himself out.
+        forwarded = headers.get("x-forwarded-proto", "").lower() == "https"
         answer.set_cookie(
             self._cookie,
             self._users.cookie(user),
             max_age=AGE,
             path=f"{self._settings.prefix}/",
-            secure=self._settings.scheme == "https",
+            secure=forwarded or self._settings.encrypted(headers.get("host", "")),
             httponly=True,
             samesite="strict",
         )

@@ -16,7 +16,8 @@ from urllib.parse import quote
 from firstlight.model import Conflict, InvalidInput
 from firstlight.process import ProcessSpec, Restart
 from firstlight.storage import state_folder
-from firstlight.web._settings import WebSettings
+from firstlight.web._servers import announced
+from firstlight.web._settings import EVERYWHERE, WebSettings
 from firstlight.web._users import Rank, Users
 
 if TYPE_CHECKING:
@@ -45,8 +46,10 @@ class Links:
         """For a server that listens at these settings."""
         users = Users(state or state_folder())
         name = settings.hosts[0] if settings.hosts else settings.bind
-        host = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(name, name)  # noqa: S104
-        base = f"{settings.scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}{settings.prefix}/"
+        host = socket.gethostname() if name in EVERYWHERE else name
+        own = f"{settings.scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"
+        # Behind a proxy the way leads through it.
+        base = f"{settings.origins[0].rstrip('/') if settings.origins else own}{settings.prefix}/"
         return cls(*(f"{base}?token={quote(users.token(rank))}" for rank in (Rank.VIEW, Rank.OPERATE)))
 
 
@@ -94,7 +97,8 @@ class WebServer:
             proxy_headers=False,
         )
         server = _server(config, started, stopping or threading.Event())
-        asyncio.run(server.serve(sockets=[self._socket]))
+        with announced(self.settings, self._state or state_folder()):
+            asyncio.run(server.serve(sockets=[self._socket]))
 
     def close(self) -> None:
         """Let go of the port; for a server that was not run."""
