@@ -11,7 +11,7 @@ from firstlight.scanning._estimate import DryRun, Estimate
 from firstlight.scanning._gate import Gate, Motion, MotionKind, Rule
 from firstlight.scanning._groups import MeasurementGroup, MeasurementGroups
 from firstlight.scanning._guard import SessionLock, guard_process, guard_these, guarded
-from firstlight.scanning._interrupts import interruptible
+from firstlight.scanning._interrupts import held, interruptible, uninterrupted
 from firstlight.scanning._jobs import Job
 from firstlight.scanning._meshes import amesh, anmesh, dmesh, dnmesh
 from firstlight.scanning._presets import EndScan, Preset, RunView
@@ -69,6 +69,7 @@ __all__ = [
     "guard_process",
     "guard_these",
     "guarded",
+    "held",
     "interruptible",
     "lookupscan",
     "loopscan",
@@ -77,4 +78,5 @@ __all__ = [
     "sct",
     "timescan",
     "tomo",
+    "uninterrupted",
 ]

@@ -23,7 +23,7 @@ from firstlight.scanning._devices import Devices
 from firstlight.scanning._estimate import DryRun, Estimate
 from firstlight.scanning._gate import Gate, Rule
 from firstlight.scanning._info import as_error
-from firstlight.scanning._interrupts import interruptible
+from firstlight.scanning._interrupts import uninterrupted
 from firstlight.scanning._jobs import Job, Sort
 from firstlight.scanning._movements import Movements
 from firstlight.scanning._plan import problems, resolve
@@ -167,11 +167,15 @@ class Engine(Movements):
         :raises RunAborted: stopped by the user.
         :raises FirstlightError: what made it fail; nothing moved when it is about the description or the limits.
         """
-        self._ready(what)
-        outcome = self._uninterrupted(lambda: self.launch(what, queue=queue, devices=devices))
+        outcome = self.complete(what, queue=queue, devices=devices)
         if outcome.error is not None:
             raise outcome.error
         return outcome
+
+    def complete(self, what: Runnable, *, queue: bool = False, devices: Devices | None = None) -> Outcome:
+        """The same, and how it went whatever ended it; raises only what kept it from starting."""
+        self._ready(what)
+        return self._uninterrupted(lambda: self.launch(what, queue=queue, devices=devices))
 
     def submit(self, what: Runnable) -> Future[Outcome]:
         """Start to run, and return at once; the future's result is the :class:`Outcome` of any end.
@@ -434,23 +438,11 @@ class Engine(Movements):
 
     def _uninterrupted(self, launch: Callable[[], Job[_T]]) -> _T:
         """The result of what is launched, however often Ctrl-C is pressed: each time aborts, none leaves early."""
-        launched: list[Job[_T]] = []
 
-        def abort() -> None:
-            for job in launched:
-                job.abort()
+        def result(job: Job[_T]) -> _T:
+            return job.future.result()
 
-        with interruptible(abort) as presses:
-            launched.append(launch())
-            job = launched[0]
-            if presses:
-                abort()
-            while True:
-                try:
-                    return job.future.result()
-                except KeyboardInterrupt:
-                    # Not by our handler: raised by whoever replaced it meanwhile.
-                    job.abort()
+        return uninterrupted(launch, result, Job[_T].abort, _failed)
 
     def _in_loop(self, function: Callable[[], _T]) -> _T:
         """Call a function in the engine's thread, where devices are talked to."""
@@ -467,6 +459,10 @@ class Engine(Movements):
     def _not_inside(self, what: str) -> None:
         if threading.current_thread() is self._thread:
             raise Conflict(f"A hook of a run cannot {what} something else.", hint="Do it after the run.")
+
+
+def _failed(result: object) -> bool:
+    return isinstance(result, Outcome) and result.error is not None
 
 
 def _moves(axis: Axis) -> bool:

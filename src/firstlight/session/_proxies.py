@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from firstlight.model import DeviceError, FirstlightError
-from firstlight.scanning import MeasurementGroup, MeasurementGroups, interruptible
+from firstlight.scanning import MeasurementGroup, MeasurementGroups, interruptible, uninterrupted
 from firstlight.session._facts import AxisFacts, DatasetFacts, DeviceFacts, GroupsFacts, JobEnd
 from firstlight.session._failed import Failed
 from firstlight.session._link import Link
@@ -43,19 +43,13 @@ class RemoteJob:
 
 def conclude(start: Callable[[], RemoteJob]) -> Any:
     """The result of a job that is started here; each Ctrl-C stops it, none leaves before it has ended."""
-    started: list[RemoteJob] = []
 
-    def abort() -> None:
+    def abort(job: RemoteJob) -> None:
         # When the session is gone meanwhile, the main thread is told.
         with suppress(FirstlightError):
-            for job in started:
-                job.abort()
+            job.abort()
 
-    with interruptible(abort) as presses:
-        started.append(start())
-        if presses:
-            abort()
-        return started[0].result()
+    return uninterrupted(start, lambda job: job.result(), abort)
 
 
 class RemoteDevice:

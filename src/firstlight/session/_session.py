@@ -177,11 +177,13 @@ class Session(Face):
         :raises Busy: somebody else uses what it needs; says who.
         :raises FirstlightError: what ended it early; :attr:`last` is then the run with what was acquired.
         """
-        return self.saved(self.engine.launch(what, queue=queue))
+        return self._concluded(self.engine.complete(what, queue=queue))
 
     def saved(self, job: Job[Outcome]) -> Run:
         """The run of a job that was launched, once its file is closed; Ctrl-C stops it."""
-        outcome = self.engine.finish(job)
+        return self._concluded(self.engine.finish(job))
+
+    def _concluded(self, outcome: Outcome) -> Run:
         unsaved = self.unsaved(outcome)
         if outcome.error is not None:
             # What ended the run matters more than a file that is late.
