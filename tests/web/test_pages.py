@@ -168,7 +168,7 @@ def test_a_region_drawn_by_mouse_counts_in_the_next_scan(
 ) -> None:
     page = open_page(at(site, f"run={scanned}&plot=image&ch=cam"))
     expect(plot(page, "image").locator(f"canvas{DRAWN}")).to_be_visible()
-    page.get_by_label("Mouse").select_option("region")
+    page.get_by_label("Mouse").select_option("rectangle")
     place = plot(page, "image").locator("canvas.image-over").bounding_box()
     assert place is not None
     middle = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2

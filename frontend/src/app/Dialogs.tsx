@@ -1,8 +1,9 @@
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { part } from "../client/api";
 import type { RegionStatistics } from "../client/types";
+import { numbers, told } from "../plots/region";
 import { words } from "../plots/scale";
-import { mayOperate, useApp, useAppState, useSession } from "./context";
+import { mayOperate, useApp, useAppState } from "./context";
 import type { Asked } from "./state";
 
 /** A dialog of the browser's own: it keeps the focus, and Escape closes it. */
@@ -106,9 +107,8 @@ function MoveForm(props: { asked: Asked; onClose: () => void }) {
 export function RegionDialog() {
   const app = useApp();
   const drawn = useAppState((s) => s.region);
-  const session = useSession();
   const operate = useAppState(mayOperate);
-  const [name, setName] = useState("roi1");
+  const [name, setName] = useState("");
   const [now, setNow] = useState<RegionStatistics | null>(null);
   const [problem, setProblem] = useState("");
   const key = JSON.stringify(drawn);
@@ -117,6 +117,7 @@ export function RegionDialog() {
     setNow(null);
     setProblem("");
     if (drawn === null) return;
+    setName(drawn.name);
     void app.attempt(async () =>
       setNow(
         await app.api.json<RegionStatistics>(`runs/${part(drawn.run)}/roi/${part(drawn.channel)}/-1`, {
@@ -127,11 +128,10 @@ export function RegionDialog() {
   }, [app, key]);
   if (drawn === null) return null;
   const close = () => app.state.set({ region: null });
-  const { x, y, width, height } = drawn.region;
-  const camera = drawn.channel;
+  const { camera } = drawn;
   const save = async () => {
     try {
-      const { command } = await app.api.regions(session?.name ?? "", camera, { [name]: drawn.region });
+      const command = await drawn.add(name, drawn.region);
       close();
       app.tell(new Error(`${command}: it counts from the next scan on.`), "info");
     } catch (error) {
@@ -148,7 +148,7 @@ export function RegionDialog() {
         }}
       >
         <p>
-          Columns {x} to {x + width - 1}, rows {y} to {y + height - 1}
+          {capital(told(drawn.region))}
           {now ? `: sum ${words(now.sum, 7)}, mean ${words(now.mean)}, max ${words(now.max)}` : ""}
         </p>
         <label>
@@ -162,9 +162,10 @@ export function RegionDialog() {
         <p>
           The command:{" "}
           <code>
-            {camera}.rois[{JSON.stringify(name)}] = ({x}, {y}, {width}, {height})
+            {camera}.rois[{JSON.stringify(name)}] = ({numbers(drawn.region).join(", ")})
           </code>
         </p>
+        {drawn.taken.includes(name) ? <p className="note">{name} is there already: it is replaced.</p> : null}
         {operate ? null : (
           <p className="problem">You look on: whoever has the link to operate may set regions.</p>
         )}
@@ -185,6 +186,8 @@ export function RegionDialog() {
     </Dialog>
   );
 }
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export function Notices() {
   const app = useApp();

@@ -3,7 +3,7 @@
 import { Api, Refused } from "../client/api";
 import { type Link, Socket } from "../client/socket";
 import { Store } from "../client/store";
-import type { Lease, LogLine, Me, Progress, Rectangle, Run, ServerEvent, Session } from "../client/types";
+import type { Lease, LogLine, Me, Progress, Region, Run, ServerEvent, Session } from "../client/types";
 import { ViewStore } from "./view";
 
 export interface Notice {
@@ -18,6 +18,19 @@ export interface Asked {
   axis: string;
   to: number;
   also?: { axis: string; to: number };
+}
+
+export interface Drawn {
+  run: string;
+  channel: string;
+  camera: string;
+  /** What is proposed. */
+  name: string;
+  region: Region;
+  /** Names that are taken: such a region is replaced. */
+  taken: string[];
+  /** Count in it, under a name; the command that does the same. */
+  add: (name: string, region: Region) => Promise<string>;
 }
 
 export interface State {
@@ -38,7 +51,7 @@ export interface State {
   /** A move that was clicked, and waits to be confirmed. */
   asked: Asked | null;
   /** A region that was drawn, and waits for its name. */
-  region: { run: string; channel: string; region: Rectangle } | null;
+  region: Drawn | null;
   /** What is open over the page. */
   open: "" | "keys" | "palette";
 }

@@ -87,6 +87,8 @@ export class Api {
   abort = (session: string, job: number | null = null) => this.post<unknown>("abort", { session, job });
   move = (session: string, targets: Record<string, number>, relative = false) =>
     this.post<{ job: number }>("move", { session, targets, relative });
+  regionsOf = async (session: string, camera: string) =>
+    (await this.json<{ rois: Record<string, Region> }>("rois", { session, camera })).rois;
   regions = (session: string, camera: string, rois: Record<string, Region | null>) =>
     this.post<{ rois: Record<string, Region>; command: string }>("rois", { session, camera, rois });
 

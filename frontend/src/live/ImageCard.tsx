@@ -1,17 +1,17 @@
-import { useEffect, useMemo, useState } from "react";
-import { mayOperate, useApp, useAppState, useSession, useView } from "../app/context";
-import { part } from "../client/api";
-import type { NumberArray, Payload } from "../client/payload";
-import type { Channel, Rectangle, RegionStatistics, RunDetail } from "../client/types";
+import { useMemo, useState } from "react";
+import { useApp, useAppState, useView } from "../app/context";
+import type { Channel, RunDetail } from "../client/types";
 import type { Box } from "../plots/box";
-import { Curve } from "../plots/Curve";
 import { COLOUR_MAPS } from "../plots/colours";
+import type { Line, RegionHands, Tool } from "../plots/gestures";
 import { Image, type Shown } from "../plots/Image";
+import { alike } from "../plots/region";
 import { autoLevels, type Scale, words } from "../plots/scale";
 import { Card } from "./Card";
+import { Profile } from "./Profile";
+import { RegionTable, useStatistics } from "./RegionTable";
+import { free, type Regions, regionsOf, useRegions } from "./regions";
 import { useFrame } from "./useFrame";
-
-type Tool = "pan" | "region" | "line";
 
 /** Frames of one channel: the newest as they come, or the one that is chosen. */
 export function ImageCard({
@@ -32,7 +32,8 @@ export function ImageCard({
   const [tool, setTool] = useState<Tool>("pan");
   const [reduce, setReduce] = useState<"max" | "mean">("max");
   const [slice, setSlice] = useState<number | null>(null);
-  const [line, setLine] = useState<[number, number, number, number] | null>(null);
+  const [line, setLine] = useState<Line | null>(null);
+  const [renaming, setRenaming] = useState<string | null>(null);
   const box = large ? view.box : small;
   const { frame, lost, problem, drawn } = useFrame(
     { run: run.id, channel: channel.name, index: stack ? null : view.index, box, px, stack, reduce, slice },
@@ -55,7 +56,29 @@ export function ImageCard({
           },
     [frame],
   );
-  const regions = useRegions(run, channel, header?.index ?? null);
+  const editor = useRegions(run, channel);
+  const { regions, fixed } = useMemo(
+    () =>
+      stack ? { regions: {}, fixed: [] } : merged(regionsOf(run, channel), editor.state.now, editor.operate),
+    [stack, run, channel, editor.state.now, editor.operate],
+  );
+  const statistics = useStatistics(run, channel, header?.index ?? null, regions);
+  const hands = useMemo<RegionHands | null>(
+    () =>
+      editor.operate && !stack
+        ? {
+            choose: editor.choose,
+            draft: editor.draft,
+            nudge: editor.nudge,
+            change: (name, region) => editor.change({ [name]: region }, name),
+            remove: (name) => editor.change({ [name]: null }),
+            rename: setRenaming,
+            undo: editor.undo,
+            redo: editor.redo,
+          }
+        : null,
+    [editor, stack],
+  );
   const count = Math.max(channel.count, header?.count ?? 0);
   const index = view.index ?? header?.index ?? 0;
   const notes = [
@@ -92,7 +115,8 @@ export function ImageCard({
           {!stack && (
             <select aria-label="Mouse" value={tool} onChange={(event) => setTool(event.target.value as Tool)}>
               <option value="pan">move</option>
-              <option value="region">region</option>
+              <option value="rectangle">region</option>
+              <option value="arc">ring or arc</option>
               <option value="line">profile</option>
             </select>
           )}
@@ -125,10 +149,23 @@ export function ImageCard({
           square={!stack}
           tool={tool}
           reduce={reduce}
-          regions={Object.fromEntries(regions.map((r) => [r.name, r.region]))}
+          regions={regions}
+          fixed={fixed}
+          chosen={editor.state.chosen}
+          hands={hands}
           line={line}
-          onRegion={(region) => {
-            app.state.set({ region: { run: run.id, channel: channel.name, region } });
+          onDraw={(region) => {
+            app.state.set({
+              region: {
+                run: run.id,
+                channel: channel.name,
+                camera: editor.camera ?? (channel.source || channel.name),
+                name: free(regions),
+                region,
+                taken: Object.keys(editor.state.now),
+                add: editor.add,
+              },
+            });
             setTool("pan");
           }}
           onLine={setLine}
@@ -145,7 +182,16 @@ export function ImageCard({
           />
         ) : null}
       </div>
-      {regions.length > 0 && <Regions run={run} channel={channel} regions={regions} />}
+      {Object.keys(regions).length > 0 && (
+        <RegionTable
+          regions={regions}
+          fixed={fixed}
+          statistics={statistics}
+          editor={editor}
+          renaming={renaming}
+          onRename={setRenaming}
+        />
+      )}
       {!stack && count > 1 ? (
         <label className="scrub">
           <span>Frame</span>
@@ -179,6 +225,20 @@ export function ImageCard({
       ) : null}
     </Card>
   );
+}
+
+/** The regions of the camera, and those in which this run counted, where they are others. */
+function merged(ofRun: Regions, now: Regions, operate: boolean): { regions: Regions; fixed: string[] } {
+  const regions = { ...now };
+  const fixed = operate ? [] : Object.keys(now);
+  for (const [name, region] of Object.entries(ofRun)) {
+    const current = now[name];
+    if (current !== undefined && alike(current, region)) continue;
+    const own = current === undefined ? name : `${name} before`;
+    regions[own] = region;
+    fixed.push(own);
+  }
+  return { regions, fixed };
 }
 
 function Levels(props: {
@@ -216,160 +276,5 @@ function Levels(props: {
         automatic
       </button>
     </fieldset>
-  );
-}
-
-interface Known {
-  name: string;
-  region: Rectangle;
-}
-
-/** Regions that the run counted in, as its channels tell. */
-function useRegions(
-  run: RunDetail,
-  channel: Channel,
-  index: number | null,
-): (Known & { now: RegionStatistics | null })[] {
-  const app = useApp();
-  const [now, setNow] = useState<Record<string, RegionStatistics>>({});
-  const known = useMemo(() => regionsOf(run, channel), [run, channel]);
-  const key = JSON.stringify(known);
-  const busy = useMemo(() => ({ now: false }), []);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `key` stands for the regions
-  useEffect(() => {
-    if (index === null || known.length === 0 || busy.now) return;
-    busy.now = true;
-    void Promise.allSettled(
-      known.map(
-        async ({ name, region }) =>
-          [name, await app.api.region(run.id, channel.name, index, region)] as const,
-      ),
-    ).then((all) => {
-      busy.now = false;
-      setNow(Object.fromEntries(all.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []))));
-    });
-  }, [app, run.id, channel.name, index, key]);
-  return known.map((one) => ({ ...one, now: now[one.name] ?? null }));
-}
-
-export function regionsOf(run: RunDetail, channel: Channel): Known[] {
-  const found = new Map<string, Rectangle>();
-  for (const other of Object.values(run.channels)) {
-    const selection = other.info.selection as (Rectangle & { kind: string }) | undefined;
-    if (!other.name.startsWith(`${channel.name}:`) || selection?.kind !== "rectangle") continue;
-    const name = other.name
-      .slice(channel.name.length + 1)
-      .replace(/_(sum|mean|std|min|max|horizontal|vertical)$/, "");
-    found.set(name, {
-      kind: "rectangle",
-      x: selection.x,
-      y: selection.y,
-      width: selection.width,
-      height: selection.height,
-    });
-  }
-  return [...found].map(([name, region]) => ({ name, region }));
-}
-
-function Regions(props: {
-  run: RunDetail;
-  channel: Channel;
-  regions: (Known & { now: RegionStatistics | null })[];
-}) {
-  const app = useApp();
-  const session = useSession();
-  const operate = useAppState(mayOperate);
-  const remove = (name: string) =>
-    app.attempt(async () => {
-      const { command } = await app.api.regions(
-        session?.name ?? "",
-        props.channel.source || props.channel.name,
-        {
-          [name]: null,
-        },
-      );
-      app.tell(new Error(`${command}: done, from the next scan on.`), "info");
-    });
-  return (
-    <table className="regions">
-      <caption>Regions, of all pixels of this frame</caption>
-      <thead>
-        <tr>
-          <th scope="col">name</th>
-          <th scope="col">sum</th>
-          <th scope="col">mean</th>
-          <th scope="col">max</th>
-          <th scope="col">saturated</th>
-          <td />
-        </tr>
-      </thead>
-      <tbody>
-        {props.regions.map(({ name, now }) => (
-          <tr key={name}>
-            <th scope="row">{name}</th>
-            <td data-region={name}>{words(now?.sum, 7)}</td>
-            <td>{words(now?.mean)}</td>
-            <td>{words(now?.max)}</td>
-            <td>{now?.saturated ?? "–"}</td>
-            <td>
-              {operate && (
-                <button type="button" className="quiet" onClick={() => void remove(name)}>
-                  remove
-                </button>
-              )}
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
-}
-
-function Profile(props: {
-  run: string;
-  channel: Channel;
-  index: number;
-  line: [number, number, number, number];
-  onClose: () => void;
-}) {
-  const app = useApp();
-  const { run, channel, index, line } = props;
-  const [found, setFound] = useState<{ x: NumberArray; y: NumberArray } | null>(null);
-  const [range, setRange] = useState<[number, number] | null>(null);
-  const key = line.join();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `key` stands for the line
-  useEffect(() => {
-    const leave = new AbortController();
-    const [x0, y0, x1, y1] = line;
-    app.api
-      .payload<object>(
-        `runs/${part(run)}/profile/${part(channel.name)}/${index}`,
-        { x0, y0, x1, y1 },
-        leave.signal,
-      )
-      .then(({ arrays }: Payload<object>) => {
-        if (arrays.distance && arrays.value) setFound({ x: arrays.distance, y: arrays.value });
-      })
-      .catch((error: unknown) => app.tell(error));
-    return () => leave.abort();
-  }, [app, run, channel.name, index, key]);
-  if (found === null) return null;
-  return (
-    <section className="profile" aria-label="Profile">
-      <button type="button" className="quiet" onClick={props.onClose}>
-        close profile
-      </button>
-      <Curve
-        label="Values along the line"
-        lines={[{ name: "value", unit: channel.unit, x: found.x, y: found.y, right: false, past: false }]}
-        x={{ name: "distance", unit: "px", time: false }}
-        log={false}
-        marks={[]}
-        here={null}
-        range={range}
-        onRange={setRange}
-        count={found.x.length}
-      />
-    </section>
   );
 }

@@ -1,9 +1,10 @@
 /** An image: true values with a colour map, zoomed to single pixels, with regions and lines drawn by mouse or keys. */
 
-import { type KeyboardEvent, type PointerEvent, useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import type { NumberArray } from "../client/payload";
-import type { Rectangle } from "../client/types";
-import { type Box, pan, place, rectangle, toFrame, zoom } from "./box";
+import type { Region } from "../client/types";
+import { type Box, place } from "./box";
+import { type Line, type RegionHands, type Tool, useGestures } from "./gestures";
 import { Painter } from "./gl";
 import { paint } from "./overlay";
 import { type Scale, words } from "./scale";
@@ -40,21 +41,21 @@ export interface ImageProps {
   y?: ((pixel: number) => number) | undefined;
   names?: [string, string];
   reduce?: string;
-  tool?: "pan" | "region" | "line";
-  regions?: Record<string, Rectangle>;
+  tool?: Tool;
+  regions?: Record<string, Region>;
   chosen?: string | null;
-  line?: [number, number, number, number] | null;
-  onRegion?: (region: Rectangle) => void;
-  onLine?: (line: [number, number, number, number]) => void;
+  /** Regions that cannot be changed. */
+  fixed?: readonly string[];
+  /** What can be done to the others. */
+  hands?: RegionHands | null;
+  line?: Line | null;
+  onDraw?: (region: Region) => void;
+  onLine?: (line: Line) => void;
   onPick?: (x: number, y: number) => void;
   onDrawn?: () => void;
 }
 
-interface Drag {
-  from: [number, number];
-  box: Box;
-  moved: boolean;
-}
+const NOTHING: Record<string, Region> = {};
 
 export function Image(props: ImageProps) {
   const {
@@ -73,17 +74,31 @@ export function Image(props: ImageProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const over = useRef<HTMLCanvasElement>(null);
   const painter = useRef<Painter | null>(null);
-  const drag = useRef<Drag | null>(null);
   const [problem, setProblem] = useState("");
-  const [cursor, setCursor] = useState<[number, number] | null>(null);
-  const [draft, setDraft] = useState<Rectangle | null>(null);
-  const [stroke, setStroke] = useState<[number, number, number, number] | null>(null);
   const [width, height] = useSize(holder);
   const ink = useInk();
   const box = props.box ?? full;
   const at = place(box, width, height, square);
   // Rows that go up are turned in the frame's own coordinates, so that everything else need not know.
   const turn = useCallback((y: number) => (flip ? full[3] - y : y), [flip, full]);
+
+  const regions = props.regions ?? NOTHING;
+  const { onPick } = props;
+  const { cursor, draft, stroke, style, on } = useGestures(over, {
+    box,
+    full,
+    size: [width, height],
+    square,
+    tool,
+    regions,
+    chosen: props.chosen ?? null,
+    fixed: props.fixed ?? [],
+    hands: props.hands ?? null,
+    onBox: props.onBox,
+    onPick: onPick && (([x, y]) => onPick(x, turn(y))),
+    onDraw: props.onDraw,
+    onLine: props.onLine,
+  });
 
   useEffect(() => {
     if (canvas.current === null) return;
@@ -154,87 +169,12 @@ export function Image(props: ImageProps) {
       x: props.x,
       y: up && flip ? (pixel) => up(turn(pixel)) : up,
       picture: flip ? null : shown,
-      regions: { ...props.regions, ...(draft ? { new: draft } : {}) },
+      regions: draft ? { ...regions, new: draft } : regions,
       chosen: draft ? "new" : (props.chosen ?? null),
+      fixed: props.fixed ?? [],
       line: stroke ?? props.line ?? null,
     });
   });
-
-  const where = (event: { clientX: number; clientY: number }): [number, number] => {
-    const place = over.current?.getBoundingClientRect();
-    return toFrame(box, at, event.clientX - (place?.left ?? 0), event.clientY - (place?.top ?? 0));
-  };
-
-  // React's own wheel listeners are passive: the page would scroll.
-  const wheel = useRef<(event: WheelEvent) => void>(() => {});
-  wheel.current = (event) => {
-    event.preventDefault();
-    const [x, y] = where(event);
-    props.onBox(zoom(box, x, y, Math.exp(Math.max(-0.5, Math.min(0.5, event.deltaY * 0.002))), full));
-  };
-  useEffect(() => {
-    const element = over.current;
-    const listen = (event: WheelEvent) => wheel.current(event);
-    element?.addEventListener("wheel", listen, { passive: false });
-    return () => element?.removeEventListener("wheel", listen);
-  }, []);
-
-  const down = (event: PointerEvent) => {
-    if (event.button !== 0) return;
-    over.current?.setPointerCapture(event.pointerId);
-    drag.current = { from: where(event), box, moved: false };
-  };
-  const move = (event: PointerEvent) => {
-    const now = where(event);
-    setCursor(now);
-    const start = drag.current;
-    if (start === null) return;
-    const far = Math.hypot((now[0] - start.from[0]) * at.scale[0], (now[1] - start.from[1]) * at.scale[1]);
-    if (far > 3) start.moved = true;
-    if (!start.moved) return;
-    if (tool === "region") setDraft(rectangle(start.from, now, full));
-    else if (tool === "line") {
-      setStroke(
-        [start.from[0], start.from[1], now[0], now[1]].map((v) => Math.round(v - 0.5)) as typeof stroke,
-      );
-    } else props.onBox(pan(box, start.from[0] - now[0], start.from[1] - now[1], full));
-  };
-  const up = (event: PointerEvent) => {
-    const start = drag.current;
-    drag.current = null;
-    if (start === null) return;
-    if (draft !== null) props.onRegion?.(draft);
-    else if (stroke !== null) props.onLine?.(stroke);
-    else if (!start.moved) {
-      const [x, y] = where(event);
-      props.onPick?.(x, turn(y));
-    }
-    setDraft(null);
-    setStroke(null);
-  };
-  const key = (event: KeyboardEvent) => {
-    const step = (box[2] - box[0]) / 10;
-    const middle: [number, number] = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
-    const acts: Record<string, () => void> = {
-      ArrowLeft: () => props.onBox(pan(box, -step, 0, full)),
-      ArrowRight: () => props.onBox(pan(box, step, 0, full)),
-      ArrowUp: () => props.onBox(pan(box, 0, -step, full)),
-      ArrowDown: () => props.onBox(pan(box, 0, step, full)),
-      "+": () => props.onBox(zoom(box, ...middle, 0.8, full)),
-      "-": () => props.onBox(zoom(box, ...middle, 1.25, full)),
-      "0": () => props.onBox(null),
-      Escape: () => {
-        drag.current = null;
-        setDraft(null);
-        setStroke(null);
-      },
-    };
-    const act = acts[event.key];
-    if (act !== undefined) {
-      event.preventDefault();
-      act();
-    }
-  };
 
   return (
     <div className="image">
@@ -246,12 +186,14 @@ export function Image(props: ImageProps) {
           role="img"
           tabIndex={0}
           aria-label={`${props.label}. Arrow keys move the view, plus and minus zoom, 0 shows all.`}
-          onPointerDown={down}
-          onPointerMove={move}
-          onPointerUp={up}
-          onPointerLeave={() => setCursor(null)}
-          onDoubleClick={() => props.onBox(null)}
-          onKeyDown={key}
+          data-box={box.map((edge) => Number(edge.toFixed(2))).join(",")}
+          data-chosen={props.chosen ?? ""}
+          // One finger scrolls the page past an image that is shown whole.
+          style={{
+            touchAction: props.box === null && tool === "pan" ? "pan-y" : "none",
+            cursor: style || undefined,
+          }}
+          {...on}
         />
         {problem !== "" && <p className="problem">{problem}</p>}
       </div>

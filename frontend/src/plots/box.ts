@@ -46,6 +46,26 @@ function limit(factor: number, size: number, whole: number): number {
   return Math.min(whole / size, Math.max(Math.min(4, whole) / size, factor));
 }
 
+/** Two fingers: what lay between them stays there, and the view grows as they part.
+ *
+ * @param from where the fingers were on the screen, when the view was `box`.
+ */
+export function pinch(
+  box: Box,
+  from: [[number, number], [number, number]],
+  to: [[number, number], [number, number]],
+  full: Box,
+  size: [number, number],
+  square: boolean,
+): Box {
+  const far = ([a, b]: typeof from) => Math.max(1, Math.hypot(a[0] - b[0], a[1] - b[1]));
+  const middle = ([a, b]: typeof from) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2] as const;
+  const held = toFrame(box, place(box, ...size, square), ...middle(from));
+  const next = zoom(box, ...held, far(from) / far(to), full);
+  const there = toFrame(next, place(next, ...size, square), ...middle(to));
+  return pan(next, held[0] - there[0], held[1] - there[1], full);
+}
+
 export function pan(box: Box, dx: number, dy: number, full: Box): Box {
   return clamp([box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy], full);
 }

@@ -1,8 +1,9 @@
 /** What is drawn over an image: axes, the numbers of single pixels, regions, a line. */
 
 import type { NumberArray } from "../client/payload";
-import type { Rectangle } from "../client/types";
+import type { Arc, Region } from "../client/types";
 import { type Box, type Place, toScreen } from "./box";
+import { grips, sweep } from "./region";
 import { ticks, words } from "./scale";
 
 export interface Ink {
@@ -28,8 +29,10 @@ export interface Scene {
     bin: number;
     fill: number | null;
   } | null;
-  regions: Record<string, Rectangle>;
+  regions: Record<string, Region>;
+  /** Those that can be changed are drawn solid; of the chosen one the grips are shown. */
   chosen: string | null;
+  fixed: readonly string[];
   line: [number, number, number, number] | null;
 }
 
@@ -69,24 +72,66 @@ function halo(context: CanvasRenderingContext2D, path: () => void, dash: number[
 }
 
 function regions(context: CanvasRenderingContext2D, scene: Scene) {
+  const { box, at } = scene;
   for (const [name, region] of Object.entries(scene.regions)) {
-    const [x0, y0] = toScreen(scene.box, scene.at, region.x, region.y);
-    const [x1, y1] = toScreen(scene.box, scene.at, region.x + region.width, region.y + region.height);
-    halo(
-      context,
-      () => {
-        context.beginPath();
-        context.rect(x0, y0, x1 - x0, y1 - y0);
-      },
-      name === scene.chosen ? [] : [5, 3],
-    );
+    const chosen = name === scene.chosen;
+    const corner =
+      region.kind === "rectangle"
+        ? toScreen(box, at, region.x, region.y)
+        : toScreen(box, at, region.cx + 0.5, region.cy + 0.5 - region.r2);
+    if (region.kind === "rectangle") {
+      const [x0, y0] = corner;
+      const [x1, y1] = toScreen(box, at, region.x + region.width, region.y + region.height);
+      halo(
+        context,
+        () => {
+          context.beginPath();
+          context.rect(x0, y0, x1 - x0, y1 - y0);
+        },
+        scene.fixed.includes(name) ? [5, 3] : [],
+      );
+    } else halo(context, () => arc(context, scene, region), scene.fixed.includes(name) ? [5, 3] : []);
+    if (chosen) held(context, scene, region);
+    // The name stays in sight when the upper edge does not.
+    const x = Math.max(0, Math.min(scene.width - 20, corner[0]));
+    const y = Math.max(15, Math.min(scene.height, corner[1]));
     const size = context.measureText(name).width;
     context.fillStyle = "rgba(0,0,0,.7)";
-    context.fillRect(x0, y0 - 15, size + 8, 14);
+    context.fillRect(x, y - 15, size + 8, 14);
     context.fillStyle = "#fff";
     context.textBaseline = "middle";
     context.textAlign = "left";
-    context.fillText(name, x0 + 4, y0 - 8);
+    context.fillText(name, x + 4, y - 8);
+  }
+}
+
+function arc(context: CanvasRenderingContext2D, { box, at }: Scene, region: Arc) {
+  const [x, y] = toScreen(box, at, region.cx + 0.5, region.cy + 0.5);
+  const [kx, ky] = at.scale;
+  const begin = (region.a1 * Math.PI) / 180;
+  const end = begin + (sweep(region) * Math.PI) / 180;
+  context.beginPath();
+  context.ellipse(x, y, region.r2 * kx, region.r2 * ky, 0, begin, end);
+  if (sweep(region) < 360) {
+    context.ellipse(x, y, region.r1 * kx, region.r1 * ky, 0, end, begin, true);
+    context.closePath();
+  } else if (region.r1 > 0) {
+    context.moveTo(x + region.r1 * kx, y);
+    context.ellipse(x, y, region.r1 * kx, region.r1 * ky, 0, 0, 2 * Math.PI);
+  }
+}
+
+/** Where the chosen region can be taken hold of. */
+function held(context: CanvasRenderingContext2D, scene: Scene, region: Region) {
+  for (const { at } of grips(region)) {
+    const [x, y] = toScreen(scene.box, scene.at, ...at);
+    context.fillStyle = "#fff";
+    context.strokeStyle = "#000";
+    context.lineWidth = 1;
+    context.beginPath();
+    context.rect(x - 4, y - 4, 8, 8);
+    context.fill();
+    context.stroke();
   }
 }
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from firstlight import __version__
 from firstlight.model import NotFound, RealClock
 from firstlight.storage import state_folder
-from firstlight.web import _control, _data, _errors, _events, _static
+from firstlight.web import _control, _data, _errors, _events, _images, _static
 from firstlight.web._audit import Audit
 from firstlight.web._changes import watch_runs
 from firstlight.web._guard import Guard
@@ -85,7 +85,7 @@ def create_app(settings: WebSettings, *, state: Path | None = None) -> FastAPI:
     )
     app.state.shared = shared
     api = APIRouter(prefix=f"{settings.prefix}/api")
-    for router in (_looking, _data.router, _control.router, _events.router):
+    for router in (_looking, _data.router, _images.router, _control.router, _events.router):
         api.include_router(router)
     app.include_router(api)
     _errors.install(app)

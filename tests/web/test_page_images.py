@@ -1,0 +1,242 @@
+"""Images in the pages: regions, levels, masks and fingers, in a real browser before a real session."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from firstlight.session import Session
+from tests.web.conftest import Site
+from tests.web.test_pages import CHROMIUM, DRAWN, Open, at, browser, open_page, plot, scanned
+
+__all__ = ["browser", "open_page", "scanned"]  # fixtures
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed: ./run ci-setup installs it")
+
+
+class Picture:
+    """The image of a page: where its pixels are on the screen."""
+
+    def __init__(self, page: Page, full: tuple[int, int] = (64, 48)) -> None:
+        self.page = page
+        self.full = full
+        expect(plot(page, "image").locator(f"canvas{DRAWN}")).to_be_visible()
+        self.over: Locator = plot(page, "image").locator("canvas.image-over")
+
+    @property
+    def box(self) -> list[float]:
+        """The part that is seen, in pixels of the frame."""
+        return [float(edge) for edge in (self.over.get_attribute("data-box") or "").split(",")]
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Where a place of the frame is on the screen."""
+        rim = self.over.bounding_box()
+        assert rim is not None
+        x0, y0, x1, y1 = self.box
+        scale = min(rim["width"] / (x1 - x0), rim["height"] / (y1 - y0))
+        left, top = (rim["width"] - scale * (x1 - x0)) / 2, (rim["height"] - scale * (y1 - y0)) / 2
+        return rim["x"] + left + (x - x0) * scale, rim["y"] + top + (y - y0) * scale
+
+    def drag(self, start: tuple[float, float], stop: tuple[float, float]) -> None:
+        mouse = self.page.mouse
+        mouse.move(*self.place(*start))
+        mouse.down()
+        mouse.move(*self.place((start[0] + stop[0]) / 2, (start[1] + stop[1]) / 2))
+        mouse.move(*self.place(*stop))
+        mouse.up()
+
+    def click(self, x: float, y: float) -> None:
+        self.page.mouse.click(*self.place(x, y))
+
+    def colour(self, x: float, y: float, which: str = "canvas[data-state]") -> tuple[int, ...]:
+        """Of the pixel at a place of the frame: red, green, blue."""
+        rim = self.over.bounding_box()
+        assert rim is not None
+        px, py = self.place(x, y)
+        found: list[int] = (
+            plot(self.page, "image")
+            .locator(which)
+            .evaluate(
+                """(canvas, at) => { const c = document.createElement("canvas"); c.width = canvas.width;
+                c.height = canvas.height; const d = c.getContext("2d"); d.drawImage(canvas, 0, 0);
+                return [...d.getImageData(canvas.width * at[0], canvas.height * at[1], 1, 1).data.slice(0, 3)]; }""",
+                [(px - rim["x"]) / rim["width"], (py - rim["y"]) / rim["height"]],
+            )
+        )
+        return tuple(found)
+
+
+def words(number: float) -> str:
+    """As the pages write sums: seven digits."""
+    if number < 1e6:
+        return f"{number:.7g}"
+    mantissa, _, exponent = f"{number:.5e}".partition("e")
+    return f"{mantissa}e{int(exponent):+d}"
+
+
+Image = Callable[..., Picture]
+
+
+@pytest.fixture
+def image(open_page: Open, site: Site, beamline: Session, scanned: str) -> Iterator[Image]:
+    """Opens the camera's image of a scan that is over; at the end there are no regions, and nobody is in control."""
+    beamline["cam"].rois.clear()
+    pages = []
+
+    def opened(more: str = "", link: str = "", run: str = "", **options: Any) -> Picture:
+        page = open_page(at(site, f"run={run or scanned}&plot=image&ch=cam{more}", link), **options)
+        pages.append(page)
+        return Picture(page)
+
+    yield opened
+    for page in pages:
+        if (release := page.get_by_role("button", name="release")).count():
+            release.click()
+    beamline["cam"].rois.clear()
+
+
+def named(page: Page, name: str) -> None:
+    """Answer the question for the name of a region that was drawn."""
+    dialog = page.get_by_role("dialog", name="Count in this region?")
+    dialog.get_by_label("Name").fill(name)
+    dialog.get_by_role("button", name="Count here").click()
+    expect(dialog).to_have_count(0)
+
+
+def test_regions_are_drawn_chosen_moved_sized_renamed_undone_and_removed(
+    image: Image, beamline: Session, scanned: str, wait_for: Callable[..., None]
+) -> None:
+    rois = beamline["cam"].rois
+    shown = image()
+    page = shown.page
+    page.get_by_label("Mouse").select_option("rectangle")
+    shown.drag((10.4, 10.4), (29.6, 19.6))
+    named(page, "spot")
+    wait_for(lambda: (rois["spot"].x, rois["spot"].y, rois["spot"].width, rois["spot"].height) == (10, 10, 20, 10))
+    expect(shown.over).to_have_attribute("data-chosen", "spot")
+
+    shown.drag((20, 15), (25, 18))  # its middle: moved
+    wait_for(lambda: (rois["spot"].x, rois["spot"].y, rois["spot"].width) == (15, 13, 20))
+    shown.drag((35, 23), (40, 30))  # its corner: sized
+    wait_for(lambda: (rois["spot"].x, rois["spot"].width, rois["spot"].height) == (15, 25, 17))
+    shown.over.focus()
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowDown", "Shift+ArrowRight", "Shift+ArrowUp"):
+        page.keyboard.press(key)
+    wait_for(lambda: (rois["spot"].x, rois["spot"].y, rois["spot"].width, rois["spot"].height) == (13, 14, 26, 16))
+    # What the table says is of all pixels of the frame, where the region is now.
+    frame = beamline.open(scanned)["cam"][40]
+    expect(page.locator('[data-region="spot"]')).to_have_text(words(frame[14:30, 13:39].sum()))
+
+    page.keyboard.press("Enter")
+    field = page.get_by_label("New name of spot")
+    field.fill("peak 1")
+    expect(page.get_by_role("alert")).to_have_text(" Use letters, digits and underscores.")
+    field.fill("peak1")
+    field.press("Enter")
+    wait_for(lambda: list(rois) == ["peak1"])
+    expect(shown.over).to_have_attribute("data-chosen", "peak1")
+    shown.over.focus()
+    page.keyboard.press("Delete")
+    wait_for(lambda: not rois)
+    page.keyboard.press("Control+z")
+    wait_for(lambda: list(rois) == ["peak1"])
+    page.keyboard.press("Control+z")
+    wait_for(lambda: list(rois) == ["spot"] and rois["spot"].x == 13)
+    for _ in range(4):
+        page.keyboard.press("Control+z")
+    wait_for(lambda: not rois)
+    for _ in range(4):
+        page.keyboard.press("Control+y")
+    wait_for(lambda: list(rois) == ["spot"] and (rois["spot"].x, rois["spot"].width) == (13, 26))
+    run = beamline.loopscan(1, 0.005, "cam")
+    assert run["cam:spot_sum"][0] == run["cam"][0][14:30, 13:39].sum()
+
+
+def test_a_ring_is_drawn_from_its_centre_and_opened_to_an_arc_that_counts(
+    image: Image, beamline: Session, scanned: str, wait_for: Callable[..., None]
+) -> None:
+    rois = beamline["cam"].rois
+    shown = image()
+    page = shown.page
+    page.get_by_label("Mouse").select_option("arc")
+    shown.drag((32.5, 24.5), (52.5, 24.5))
+    named(page, "ring")
+    wait_for(lambda: "ring" in rois and rois["ring"].outer == pytest.approx(20, abs=0.3))
+    assert (rois["ring"].x, rois["ring"].y) == pytest.approx((32, 24), abs=0.2)
+    middle = (rois["ring"].inner + rois["ring"].outer) / 2
+    assert shown.colour(32.5 + rois["ring"].outer, 24.5, ".image-over") != (0, 0, 0)
+    inner, thick = rois["ring"].inner, rois["ring"].outer - rois["ring"].inner
+    shown.drag((32.5 + inner + 0.7 * thick, 24.5), (32.5, 24.5 + middle))  # its end, to 90°
+    wait_for(lambda: (rois["ring"].start, rois["ring"].stop) == (0, 90))
+    shown.over.focus()
+    page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("ArrowLeft")
+    wait_for(lambda: rois["ring"].x == pytest.approx(31, abs=0.2) and rois["ring"].outer == pytest.approx(21, abs=0.3))
+    run = beamline.loopscan(1, 0.005, "cam")
+    region = rois["ring"]
+    total = sum(int(run["cam"][0][row, a:b].sum()) for row, a, b in region.spans((48, 64)))
+    assert run["cam:ring_sum"][0] == total
+    expect(page.locator('[data-region="ring"]')).not_to_have_text("–")
+
+
+def test_an_observer_sees_the_regions_and_cannot_change_them(image: Image, site: Site, beamline: Session) -> None:
+    rois = beamline["cam"].rois
+    rois["spot"] = (10, 10, 20, 10)
+    shown = image(link=site.view)
+    page = shown.page
+    expect(page.locator('[data-region="spot"]')).not_to_have_text("–")
+    shown.drag((20, 15), (25, 18))
+    shown.over.focus()
+    page.keyboard.press("Delete")
+    expect(page.get_by_role("button", name="Remove spot")).to_have_count(0)
+    expect(shown.over).to_have_attribute("data-chosen", "")
+    assert (rois["spot"].x, rois["spot"].y) == (10, 10)
+
+
+def test_without_a_mouse_a_region_comes_into_the_middle(
+    image: Image, beamline: Session, scanned: str, wait_for: Callable[..., None]
+) -> None:
+    rois = beamline["cam"].rois
+    shown = image()
+    page = shown.page
+    page.get_by_label("Mouse").select_option("rectangle")
+    shown.over.focus()
+    page.keyboard.press("Enter")
+    named(page, "middle")
+    wait_for(lambda: "middle" in rois)
+    region = rois["middle"]
+    assert (region.x, region.y, region.width, region.height) == (24, 18, 16, 12)
+
+
+def test_two_fingers_zoom_and_one_moves(image: Image) -> None:
+    shown = image(has_touch=True, viewport={"width": 800, "height": 900})
+    page = shown.page
+    touch = page.context.new_cdp_session(page)
+
+    def fingers(kind: str, *places: tuple[float, float]) -> None:
+        points = [{"x": x, "y": y, "id": k} for k, (x, y) in enumerate(places)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    a, b = shown.place(28, 24), shown.place(36, 24)
+    apart = b[0] - a[0]
+    fingers("touchStart", a)
+    fingers("touchStart", a, b)
+    for k in range(1, 6):
+        fingers("touchMove", (a[0] - apart * k / 10, a[1]), (b[0] + apart * k / 10, b[1]))
+    fingers("touchEnd")
+    expect(page).to_have_url(re.compile("box="))
+    x0, _, x1, _ = shown.box
+    assert x1 - x0 == pytest.approx(32, rel=0.1)  # twice as far apart: half as much is seen
+    assert (x0 + x1) / 2 == pytest.approx(32, abs=1.5)
+    c, d = shown.place(32, 24), shown.place(28, 24)
+    fingers("touchStart", c)
+    for k in range(1, 5):
+        fingers("touchMove", (c[0] + (d[0] - c[0]) * k / 4, c[1]))
+    fingers("touchEnd")
+    moved = shown.box
+    assert moved[0] == pytest.approx(x0 + 4, abs=1)
+    assert moved[2] - moved[0] == pytest.approx(x1 - x0, abs=0.1)
