@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from firstlight.devices import Axis, SoftCounter
+from firstlight.devices.sim import SimAxis
 from firstlight.model import DeviceError, InvalidInput, NotFound
-from firstlight.session import Failed, Session
+from firstlight.session import Failed, Session, load
 from firstlight.session import _inventory as inventory
 from firstlight.session._inventory import Entry
 from tests.session.session_kinds import SWITCH, kinds
@@ -62,6 +64,40 @@ def test_using_a_device_that_failed_says_why_and_what_to_do(make: Callable[..., 
         with pytest.raises(DeviceError, match=r"bad: is not available: does not answer.*retry\('bad'\)"):
             attempt()
     assert not hasattr(session.bad, "position")
+
+
+def test_a_device_made_in_python_joins_the_session(make: Callable[..., Session]) -> None:
+    session = make(AXIS, RING, groups={"light": ["ring"]})
+    counter = session.add(SoftCounter("t", lambda: 42.0, unit="degC"))
+    assert counter is session.t
+    motor = session.add(Axis(SimAxis("extra", velocity=1000.0, acceleration=10000.0)))
+    assert list(session.devices) == ["rot", "ring", "t", "extra"]
+    run = session.ascan("extra", 0.0, 1.0, 2, 0.0, "t", "ring")
+    assert run["t"][:].tolist() == [42.0] * 3
+    assert run["t"].unit == "degC"
+    assert run["extra"][:].tolist() == [0.0, 0.5, 1.0]
+    assert motor.position == 1.0
+    session.groups.add("light", "t")
+    assert session.loopscan(1, 0, "light")["t"][0] == 42.0
+    for device, why in (
+        (SoftCounter("t", lambda: 1.0), "There is a device t already"),
+        (SoftCounter("rot", lambda: 1.0), "There is a device rot already"),
+        (SoftCounter("light", lambda: 1.0), "light is the name of a group"),
+        ("nothing", "is no axis, counter"),
+    ):
+        with pytest.raises(InvalidInput, match=why):
+            session.add(device)  # type: ignore[arg-type]
+
+
+def test_a_device_made_in_python_stays_when_the_configuration_is_read_again(tmp_path: Path, buffer_root: Path) -> None:
+    file = tmp_path / "x.yml"
+    file.write_text("beamline: x\ndevices:\n  - {name: ring, kind: sim.ring}\n")
+    with load(file, buffer=buffer_root, state=tmp_path / "state") as session:
+        session.add(SoftCounter("t", lambda: 42.0))
+        file.write_text("beamline: x\ndevices:\n  - {name: ring2, kind: sim.ring}\n  - {name: z, kind: sim.axis}\n")
+        assert session.reload() == "added: ring2, z; removed: ring"
+        assert list(session.devices) == ["ring2", "z", "t"]
+        assert session.ct(0, "t")["t"][0] == 42.0
 
 
 def test_a_device_that_failed_can_be_tried_again(make: Callable[..., Session]) -> None:

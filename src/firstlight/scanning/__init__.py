@@ -5,7 +5,7 @@ from firstlight.scanning._claims import Busy, Client, Lock, acting, acting_as
 from firstlight.scanning._commands import COMMANDS, ascan, ct, dscan, flyscan, loopscan, sct, timescan
 from firstlight.scanning._conduct import Outcome, Watch
 from firstlight.scanning._describe import describe
-from firstlight.scanning._devices import Camera, Devices, nearest
+from firstlight.scanning._devices import AnyDevice, Camera, Devices, nearest
 from firstlight.scanning._engine import Engine
 from firstlight.scanning._estimate import DryRun, Estimate
 from firstlight.scanning._gate import Gate, Motion, MotionKind, Rule
@@ -23,6 +23,7 @@ from firstlight.scanning._tomo import tomo
 
 __all__ = [
     "COMMANDS",
+    "AnyDevice",
     "Busy",
     "Camera",
     "Chain",

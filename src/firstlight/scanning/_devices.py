@@ -110,10 +110,11 @@ class Devices:
         kinds: dict[str, dict[str, Any]] = {k: {} for k in (*_SORTS, "others")}
         seen: set[str] = set()
         for device in _spread(devices):
+            kind = _kind(device)
             if device.name in seen:
                 raise InvalidInput(f"Two devices are called {device.name}.", hint="Give each its own name.")
             seen.add(device.name)
-            kinds[_kind(device)][device.name] = device
+            kinds[kind][device.name] = device
         clash = seen & set(groups or {})
         if clash:
             raise InvalidInput(f"{min(clash)} is the name of a device and of a group.", hint="Rename one of them.")

@@ -91,7 +91,7 @@ class Inventory:
 
     @property
     def kinds(self) -> dict[str, str]:
-        """Kind of each device by its name."""
+        """Kind of each device by its name; empty for one that was added."""
         return {name: entry.kind for name, entry in self._entries.items()}
 
     def sorted(self) -> Devices:
@@ -120,10 +120,24 @@ class Inventory:
             rest = [entry for entry in level if not is_source(entry.kind)]
             self._build_level(rest)
 
-    def order(self, names: Iterable[str]) -> None:
-        """List the devices in this order from now on."""
+    def add(self, device: Any) -> None:
+        """Take in a device that was made elsewhere; it stays until the session ends, whatever is configured.
+
+        :raises InvalidInput: when it is no device, or its name is taken.
+        """
+        Devices.of([device])
         with self._lock:
-            self._entries = {name: self._entries[name] for name in names if name in self._entries}
+            if device.name in self._entries:
+                raise InvalidInput(f"There is a device {device.name} already.", hint="Give it another name.")
+            self._entries[device.name] = Entry({"name": device.name, "kind": ""})
+            self._made[device.name] = device
+            self._all = None
+
+    def order(self, names: Iterable[str]) -> None:
+        """List the devices in this order from now on; those that were added come last."""
+        with self._lock:
+            known = {name: self._entries[name] for name in names if name in self._entries}
+            self._entries = known | self._entries
             self._all = None
 
     def drop(self, names: Iterable[str]) -> None:

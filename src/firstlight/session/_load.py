@@ -124,7 +124,7 @@ def reload(session: Session, beamline: Beamline, sub: str) -> str:
         )
     difference = compare(beamline, fresh)
     wanted = {entry.name: entry for entry in parts.entries}
-    present = set(session.kinds)
+    present = {name for name, kind in session.kinds.items() if kind}
     touched = {*difference.changed, *difference.affected}
     gone = sorted(present - set(wanted))
     build = [entry for name, entry in wanted.items() if name not in present or name in touched]

@@ -20,6 +20,7 @@ from firstlight.devices import Axis
 from firstlight.model import Clock, Conflict, FirstlightError, InvalidInput, NotFound, RealClock, Saving, Scan
 from firstlight.process import Supervisor
 from firstlight.scanning import (
+    AnyDevice,
     Devices,
     DryRun,
     Engine,
@@ -263,6 +264,22 @@ class Session(Face):
         """Other names of devices: alias to name."""
         return self._aliases
 
+    def add(self, device: AnyDevice) -> Any:
+        """Take a device made in Python into the session until that ends: ``session.add(SoftCounter("t", read))``.
+
+        :param device: an axis, counter, shutter or trigger; a driver of an axis goes into an ``Axis`` first.
+        :return: the device as the session offers it.
+        :raises InvalidInput: when it is none of these, or its name is taken.
+        :raises Conflict: while something runs.
+        """
+        if jobs := self.engine.jobs:
+            raise Conflict(f"{jobs[0].doing} runs; no device can be added now.", hint="Wait for its end.")
+        if getattr(device, "name", "") in self.groups or getattr(device, "name", "") in self._aliases:
+            raise InvalidInput(f"{device.name} is the name of a group or an alias.", hint="Give it another name.")
+        self._inventory.add(device)
+        self._take_devices()
+        return self[device.name]
+
     def retry(self, name: str) -> Any:
         """Try again to make a device that failed; it, when that succeeds.
 
@@ -346,7 +363,7 @@ class Session(Face):
 
     @property
     def kinds(self) -> Mapping[str, str]:
-        """Kind of each device by its name."""
+        """Kind of each device by its name; empty for one that was added."""
         return self._inventory.kinds
 
     def keep_setup(self, before: Values) -> Callable[[], None]:
