@@ -209,6 +209,38 @@ def test_a_region_of_a_missing_frame_has_no_sum(buffer: Buffer, runs: Runs, dtyp
     assert (found["missing"], found["count"], found["sum"]) == (16, 0, None)
 
 
+def test_a_frame_is_kept_only_when_its_status_is_known(buffer: Buffer, runs: Runs) -> None:
+    frames = np.ones((2, 4, 4), "<u2")
+    writer = record(buffer, {"cam": frames}, close=False)
+    status = writer.create_log(ChannelSpec("cam:status", dtype="|u1", role=ChannelRole.STATUS))
+    status.append(np.zeros(1, np.uint8))
+    run = runs.open(writer.key)
+    assert frame(run, writer.key, "cam", 0, Look(), Frames())[1]
+    data, lasting = frame(run, writer.key, "cam", 1, Look(), Frames())
+    assert not lasting
+    assert not unpack(data)[0]["missing"]
+    status.append(np.array([_missing()], np.uint8))
+    data, lasting = frame(run, writer.key, "cam", 1, Look(), Frames())
+    assert lasting
+    assert unpack(data)[0]["missing"]
+
+
+def test_items_of_three_dimensions_are_seen_slice_by_slice(buffer: Buffer, runs: Runs) -> None:
+    volumes = np.arange(2 * 3 * 4 * 5, dtype="<u4").reshape(2, 3, 4, 5)
+    key = record(buffer, {"volume": volumes}).key
+    run = runs.open(key)
+    for axis, size in enumerate((3, 4, 5)):
+        for at in range(size):
+            data, _ = frame(run, key, "volume", 1, Look(slice=at, axis=axis), Frames())
+            header, arrays = unpack(data)
+            np.testing.assert_array_equal(arrays["image"], np.take(volumes[1], at, axis))
+            assert header["planes"] == [3, 4, 5]
+        middle, _ = frame(run, key, "volume", 1, Look(axis=axis), Frames())
+        np.testing.assert_array_equal(unpack(middle)[1]["image"], np.take(volumes[1], size // 2, axis))
+        with pytest.raises(InvalidInput, match=f"no slice {size}"):
+            frame(run, key, "volume", 1, Look(slice=size, axis=axis), Frames())
+
+
 def _missing() -> int:
     from firstlight.model import STATUS_MISSING
 

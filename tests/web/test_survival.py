@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import websockets
 
 from firstlight.process import Child, ProcessSpec, Supervisor
 from firstlight.session import Session, session_address
@@ -84,3 +86,26 @@ def test_a_killed_session_is_said_to_be_gone_and_its_data_stay(
         assert client.get("api/runs").status_code == 200
 
     talk(site, story)
+
+
+def test_a_server_that_ends_says_so_to_its_pages(places: Path, tmp_path: Path) -> None:
+    supervisor = Supervisor("a server that ends", tmp_path)
+    child = supervisor.spawn(spec(WebSettings(buffer=str(places))))
+    info = child.wait_ready(60.0)
+    site = Site(child, str(info["view"]), str(info["operate"]), int(info["port"]))
+
+    async def story(page: Socket) -> None:
+        await page.until(lambda: page.of("hello"))
+        ending = asyncio.create_task(asyncio.to_thread(child.stop))
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await page.until(lambda: False)
+        await ending
+        # "Service restart": the page keeps its view and comes back.
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1012
+
+    try:
+        talk(site, story, site.view)
+    finally:
+        site.close()
+        supervisor.stop()

@@ -19,7 +19,7 @@ from firstlight.web._frame import Look, frame
 from firstlight.web._map import MapLook, draw
 from firstlight.web._payload import MEDIA, pack, real
 from firstlight.web._region import profile, statistics
-from firstlight.web._runs import detail
+from firstlight.web._runs import detail, in_file
 from firstlight.web._state import Parts, Viewer
 
 router = APIRouter()
@@ -103,7 +103,7 @@ async def frames(
     data, lasting = await _work(
         parts, lambda: frame(parts.runs.open(run), run, channel, _index(index), look, parts.frames)
     )
-    return _answer(data, request, lasting)
+    return _answer(data, request, _cached(run) if lasting else "")
 
 
 @router.get("/runs/{run}/map")
@@ -228,14 +228,20 @@ async def _payload(parts: Parts, do: Callable[[], bytes]) -> Response:
     return Response(await _work(parts, do), media_type=MEDIA)
 
 
-def _answer(data: bytes, request: Request, lasting: bool) -> Response:
-    if not lasting:
+def _answer(data: bytes, request: Request, cached: str) -> Response:
+    if not cached:
         return Response(data, media_type=MEDIA)
     tag = f'"{hashlib.blake2b(data, digest_size=12).hexdigest()}"'
-    headers = {"etag": tag, "cache-control": "private, max-age=86400, immutable"}
+    headers = {"etag": tag, "cache-control": cached}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(data, media_type=MEDIA, headers=headers)
+
+
+def _cached(run: str) -> str:
+    """How long a browser may keep what belongs to a run."""
+    # The key of a run is never that of another, but a file may be replaced under its name.
+    return "private, no-cache" if in_file(run) else "private, max-age=86400, immutable"
 
 
 def _flanks(x: Any, y: Any) -> tuple[float | None, float | None]:

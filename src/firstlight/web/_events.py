@@ -24,7 +24,6 @@ BEAT = 1.0
 """Seconds between two beats."""
 MESSAGE = 64 << 10
 """Characters of a page's message that are read."""
-ENDS = 1013
 
 
 @router.websocket("/events")

@@ -97,7 +97,7 @@ class Frames:
 
 
 def frame(run: Run, identity: str, name: str, index: int, look: Look, frames: Frames) -> tuple[bytes, bool]:
-    """The payload of a view, and whether it will never be another."""
+    """The payload of a view, and whether it will never be another: nothing that belongs to it is still to come."""
     channel = real(run.channel(name))
     if look.stack:
         whole, first = _stack(channel, look)
@@ -133,7 +133,7 @@ def frame(run: Run, identity: str, name: str, index: int, look: Look, frames: Fr
         "quantiles": {key: number(value) for key, value in levels.items()},
         "top": number(top) if top is not None else None,
         "missing": status == STATUS_MISSING,
-        "status": status,
+        "status": status or 0,
         "time": _time(channel, true),
         "planes": list(whole.shape) if not look.stack and whole.ndim == 3 else None,
     }
@@ -145,7 +145,7 @@ def frame(run: Run, identity: str, name: str, index: int, look: Look, frames: Fr
         header |= {"low": low, "high": high, "scale": look.scale}
         arrays = {"image": grey} if look.type == "u8" else {"jpeg": np.frombuffer(jpeg(grey), np.uint8)}
         header["size"] = list(grey.shape)
-    lasting = not look.stack and index >= 0
+    lasting = not look.stack and index >= 0 and status is not None
     return pack(header, arrays), lasting
 
 
@@ -195,13 +195,13 @@ def _edges(look: Look, width: int, height: int) -> tuple[int, int, int, int]:
     return x0, y0, min(width, max(x0 + 1, math.ceil(look.view[2]))), min(height, max(y0 + 1, math.ceil(look.view[3])))
 
 
-def status_of(run: Run, name: str, index: int) -> int:
-    """Of a frame, as its camera tells; 0 when it does not."""
+def status_of(run: Run, name: str, index: int) -> int | None:
+    """Of a frame, as its camera tells: 0 when it tells of none, None as long as it has not told of this one."""
     found = f"{name}:status"
     try:
         return int(run[found][index]) if found in run else 0
     except (DataError, IndexError):
-        return 0
+        return None
 
 
 def _time(channel: Channel, index: int) -> float | None:

@@ -48,8 +48,9 @@ def _key(event: dict[str, Any]) -> tuple[str, ...]:
             return "run", event["run"]["id"]
         case "progress" | "channels":
             return event["ev"], event["run"]
-        case "frame" | "map" | "curve":
-            return event["ev"], str(event["sub"])
+        case "frame":
+            # Each of the few that may be on the way: one that took the place of another would be lost uncounted.
+            return "frame", str(event["sub"]), str(event["seq"])
         case "error":
             return "error", str(event.get("sub", "")), event["what"]
         case other:

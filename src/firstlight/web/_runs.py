@@ -146,7 +146,7 @@ class Runs:
 
     def _place(self, identity: str) -> tuple[Path, str]:
         """File and entry of a run that is not in the buffer."""
-        if identity.startswith("f~"):
+        if in_file(identity):
             try:
                 coded = identity[2:]
                 text = base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)).decode()
@@ -240,6 +240,11 @@ class Runs:
     def children(self, key: str) -> list[dict[str, Any]]:
         """Runs of the buffer that belong to this one, or were computed from it."""
         return [run for run in self.live() if key and run["parent"] == key]
+
+
+def in_file(identity: str) -> bool:
+    """Whether an id names a place in a file, and not the key of a run."""
+    return identity.startswith("f~")
 
 
 def file_id(path: Path, scan: str) -> str:
