@@ -96,6 +96,13 @@ def test_a_newcomer_sees_the_running_scan(open_page: Open, site: Site, beamline:
     expect(plot(page, "image").locator(f"canvas{DRAWN}")).to_be_visible()
     expect(page.get_by_text(re.compile(r"\d+ of 101, .* left"))).to_be_visible()
     expect(page.get_by_label("Console").get_by_text("ascan sx -0.5 0.5 100 0.02 diode cam")).to_be_visible()
+    expect(
+        page.get_by_text("sx from -0.5 to 0.5 mm in 101 points, 20 ms at each. Measured: cam and diode.")
+    ).to_be_visible()
+    guide = page.get_by_label("Introduction")
+    expect(guide.get_by_text(re.compile(r"dscan\(sx, -0.5, 0.5, 40, 0.05, diode\)"))).to_be_visible()
+    guide.get_by_role("button", name="Got it").click()
+    expect(guide).to_have_count(0)
     job.result()
     expect(page.locator('main[data-state="CLOSED"]')).to_be_visible()
     expect(plot(page, "curve").locator('.curve[data-count="101"]')).to_be_visible()

@@ -1,7 +1,7 @@
 import { useEffect, useMemo } from "react";
 import { LivePage } from "../live/LivePage";
 import { AppContext, useApp, useAppState } from "./context";
-import { type Act, Keys, MoveDialog, Notices, Palette, RegionDialog } from "./Dialogs";
+import { AbortDialog, type Act, Keys, MoveDialog, Notices, Palette, RegionDialog } from "./Dialogs";
 import { BottomStrip, TopBar } from "./Strip";
 import type { Application } from "./state";
 
@@ -56,6 +56,7 @@ function Frame() {
       )}
       <MoveDialog />
       <RegionDialog />
+      {open === "abort" && <AbortDialog />}
       {open === "keys" && <Keys acts={acts} />}
       {open === "palette" && <Palette acts={acts} />}
       <Notices />
@@ -79,6 +80,7 @@ function acts_of(app: Application): Act[] {
       name: "Live: follow what runs",
       act: () => view.go({ run: null, plot: null, channel: null, index: null }),
     },
+    { keys: "i", name: "Show the introduction", act: () => view.go({ intro: true }, true) },
     {
       keys: "Space",
       name: "Freeze the view, or go on",
@@ -95,8 +97,8 @@ function acts_of(app: Application): Act[] {
     { keys: "0", name: "Show all of the curves", act: () => view.go({ range: null }, true) },
     { keys: "Esc", name: "All plots", act: () => view.go({ plot: null, channel: null, box: null }) },
     {
-      keys: "s",
-      name: "Stop everything that moves or runs",
+      keys: "s s",
+      name: "Stop everything that moves or runs, at once",
       act: () => {
         const session = Object.values(state.get().sessions).find((one) => one.alive);
         if (session) void app.attempt(() => app.api.stop(session.name));
@@ -105,11 +107,14 @@ function acts_of(app: Application): Act[] {
   ];
 }
 
+const TOGETHER = 1500; // ms
+
 /** Keys work everywhere but where something is typed. */
 function useKeys(acts: Act[]) {
   const app = useApp();
   useEffect(() => {
     let first = "";
+    let when = 0;
     const press = (event: KeyboardEvent) => {
       if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
         event.preventDefault();
@@ -121,8 +126,11 @@ function useKeys(acts: Act[]) {
       if (typing || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
       const key = event.key === " " ? "Space" : event.key === "Escape" ? "Esc" : event.key;
       if (key === "Space" && target.closest("button, summary, a") !== null) return;
+      // Two keys belong together only when they come together.
+      if (event.timeStamp - when > TOGETHER) first = "";
+      when = event.timeStamp;
       const wanted = first ? `${first} ${key}` : key;
-      first = key === "g" && !first ? "g" : "";
+      first = !first && acts.some((one) => one.keys.startsWith(`${key} `)) ? key : "";
       const act = acts.find((one) => one.keys === wanted);
       if (act !== undefined) {
         event.preventDefault();

@@ -1,10 +1,12 @@
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { part } from "../client/api";
 import type { RegionStatistics } from "../client/types";
+import { runs_on } from "../live/state";
 import { numbers, told } from "../plots/region";
 import { words } from "../plots/scale";
-import { mayOperate, useApp, useAppState } from "./context";
-import type { Asked } from "./state";
+import { mayOperate, useApp, useAppState, useSession, useView } from "./context";
+import { type Asked, current } from "./state";
+import { place } from "./words";
 
 /** A dialog of the browser's own: it keeps the focus, and Escape closes it. */
 function Dialog(props: { title: string; onClose: () => void; children: ReactNode }) {
@@ -70,7 +72,8 @@ function MoveForm(props: { asked: Asked; onClose: () => void }) {
           const axis = session?.axes[move.axis];
           return (
             <label key={move.axis}>
-              {move.axis}, now {words(axis?.position, 6)} {axis?.unit}
+              {move.axis}, now {place(axis?.position)} {axis?.unit}, limits {words(axis?.limits[0])} to{" "}
+              {words(axis?.limits[1])}
               <input
                 inputMode="decimal"
                 value={to[k]}
@@ -99,6 +102,52 @@ function MoveForm(props: { asked: Asked; onClose: () => void }) {
           </button>
         </div>
       </form>
+    </Dialog>
+  );
+}
+
+/** A scan that is given up cannot be taken up again, so it is asked first; "Stop all" does not ask. */
+export function AbortDialog() {
+  const app = useApp();
+  const id = useView((v) => v.run);
+  const run = useAppState((s) => s.runs.find((one) => one.id === current(s.runs, id)));
+  const session = useSession();
+  const close = () => app.state.set({ open: "" });
+  const running = run !== undefined && runs_on(run);
+  return (
+    <Dialog title="Abort this scan?" onClose={close}>
+      {running ? (
+        <>
+          <p>
+            {run.title}: {run.npoints}
+            {run.total ? ` of ${run.total}` : ""} points are measured, and kept. It cannot be taken up again.
+          </p>
+          <div className="acts">
+            <button
+              type="button"
+              className="danger"
+              onClick={() => {
+                close();
+                void app.attempt(() => app.api.abort(run.session || (session?.name ?? "")));
+              }}
+            >
+              Abort scan
+            </button>
+            <button type="button" onClick={close}>
+              Let it go on
+            </button>
+          </div>
+        </>
+      ) : (
+        <>
+          <p>It has ended by itself meanwhile.</p>
+          <div className="acts">
+            <button type="button" onClick={close}>
+              Close
+            </button>
+          </div>
+        </>
+      )}
     </Dialog>
   );
 }

@@ -2,7 +2,11 @@ import { useState } from "react";
 import type { Axis, Session } from "../client/types";
 import { words } from "../plots/scale";
 import { mayOperate, useApp, useAppState, useSession } from "./context";
-import { moment } from "./words";
+import { moment, place } from "./words";
+
+const MOON = "M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z";
+const SUN =
+  "M12 7a5 5 0 1 0 0 10 5 5 0 0 0 0-10zM11 1h2v4h-2zM11 19h2v4h-2zM1 11h4v2H1zM19 11h4v2h-4zM4.2 5.6l1.4-1.4 2.8 2.8L7 8.4zM15.6 17l1.4-1.4 2.8 2.8-1.4 1.4zM4.2 18.4 7 15.6 8.4 17l-2.8 2.8zM15.6 7l2.8-2.8 1.4 1.4L17 8.4z";
 
 /** The session: where data go, beam and shutters, control, and the way to stop everything. */
 export function TopBar() {
@@ -41,7 +45,10 @@ export function TopBar() {
         aria-label={dark.on ? "Light theme" : "Dark theme"}
         onClick={dark.toggle}
       >
-        {dark.on ? "☀" : "☾"}
+        {/* As drawings, since not every font has these signs. */}
+        <svg viewBox="0 0 24 24" width="18" height="18" aria-hidden="true">
+          <path fill="currentColor" d={dark.on ? SUN : MOON} />
+        </svg>
       </button>
       <button
         type="button"
@@ -111,7 +118,7 @@ function Control() {
           <label>
             <span className="hidden">Your name</span>
             <input
-              placeholder={me.name}
+              placeholder="Your name"
               size={11}
               maxLength={40}
               onChange={(event) => setName(event.target.value)}
@@ -209,6 +216,13 @@ export function BottomStrip() {
   );
 }
 
+/** Where it can go no further in one direction: the commonest reason why a scan does not start. */
+export function atLimit({ position, limits }: Axis): boolean {
+  const width = limits[1] - limits[0];
+  const near = Number.isFinite(width) ? 1e-6 * width : 1e-9;
+  return position <= limits[0] + near || position >= limits[1] - near;
+}
+
 function AxisChip({ name, axis }: { name: string; axis: Axis }) {
   const app = useApp();
   const session = useSession();
@@ -221,11 +235,15 @@ function AxisChip({ name, axis }: { name: string; axis: Axis }) {
       <button
         type="button"
         disabled={!operate || !session?.alive}
-        title={axis.error || `limits ${words(axis.limits[0])} to ${words(axis.limits[1])} ${axis.unit}`}
+        title={
+          axis.error ||
+          `${words(axis.position, 9)} ${axis.unit}; limits ${words(axis.limits[0])} to ${words(axis.limits[1])}; dial ${place(axis.dial)}`
+        }
         onClick={ask}
       >
-        <span>{name}</span> <b>{axis.error ? "no answer" : `${words(axis.position, 6)} ${axis.unit}`}</b>
+        <span>{name}</span> <b>{axis.error ? "no answer" : `${place(axis.position)} ${axis.unit}`}</b>
         {axis.moving ? <em> moving</em> : null}
+        {!axis.error && !axis.moving && atLimit(axis) ? <em className="limit"> at its limit</em> : null}
       </button>
     </li>
   );

@@ -53,7 +53,7 @@ export interface State {
   /** A region that was drawn, and waits for its name. */
   region: Drawn | null;
   /** What is open over the page. */
-  open: "" | "keys" | "palette";
+  open: "" | "keys" | "palette" | "abort";
 }
 
 const START: State = {

@@ -20,6 +20,7 @@ const FULL: View = {
   levels: [0, 4096],
   over: ["a", "b"],
   marks: ["cen", "peak"],
+  intro: false,
 };
 
 test("a view survives its address", () => {

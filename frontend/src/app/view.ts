@@ -24,6 +24,8 @@ export interface View {
   levels: [number, number] | null;
   over: string[];
   marks: string[];
+  /** Whether the introduction is shown; null is for the browser to remember. */
+  intro: boolean | null;
 }
 
 export const START: View = {
@@ -45,6 +47,7 @@ export const START: View = {
   levels: null,
   over: [],
   marks: [],
+  intro: null,
 };
 
 const PLOTS: readonly string[] = ["curve", "image", "map", "spectrum", "waterfall"];
@@ -84,6 +87,7 @@ export function parse(search: string): View {
     levels: numbers(query.get("levels"), 2) as [number, number] | null,
     over: words(query.get("over")),
     marks: words(query.get("marks")),
+    intro: query.get("intro") === "1" ? true : query.get("intro") === "0" ? false : null,
   };
 }
 
@@ -112,6 +116,7 @@ export function format(view: View): string {
   say("levels", view.levels?.map(short).join(",") ?? null);
   say("over", view.over.join(","));
   say("marks", view.marks.join(","));
+  say("intro", view.intro === null ? null : view.intro ? "1" : "0");
   // Commas are allowed in queries, and easier to read.
   const text = query.toString().replaceAll("%2C", ",").replaceAll("%3A", ":");
   return text ? `?${text}` : "";

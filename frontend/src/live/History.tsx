@@ -2,6 +2,7 @@ import { useMemo, useState } from "react";
 import { useApp, useAppState, useView } from "../app/context";
 import { moment } from "../app/words";
 import type { Run } from "../client/types";
+import { ending } from "./state";
 
 /** Runs of before, newest first; the parts of a sequence are folded into it. */
 export function History({ chosen }: { chosen: string | null }) {
@@ -33,9 +34,7 @@ export function History({ chosen }: { chosen: string | null }) {
             </span>
             <span className="quiet">
               {moment(run.start)}
-              {run.end && run.end.reason !== "SUCCESS"
-                ? ` · ${run.end.reason === "USER_ABORT" ? "stopped" : "failed"}`
-                : ""}
+              {outcome(run)}
             </span>
           </button>
           {inside.length > 0 && (
@@ -48,7 +47,7 @@ export function History({ chosen }: { chosen: string | null }) {
               {inside.length} parts
             </button>
           )}
-          {run.id !== chosen && (
+          {run.id !== chosen && inside.length === 0 && (run.technique === "" || run.parent === null) && (
             <button
               type="button"
               className="quiet over"
@@ -94,7 +93,12 @@ export function History({ chosen }: { chosen: string | null }) {
           {search ? "Nothing fits. Clear the search to see all runs." : "Runs appear here."}
         </p>
       ) : (
-        <ul>{tops.map((run) => row(run, false))}</ul>
+        grouped(tops).map(([where, runs]) => (
+          <section key={`${where} ${runs[0]?.id}`} aria-label={where || "Not saved"}>
+            <h3>{where || "not saved"}</h3>
+            <ul>{runs.map((run) => row(run, false))}</ul>
+          </section>
+        ))
       )}
       {more && (
         <button type="button" onClick={() => void app.older()}>
@@ -103,6 +107,19 @@ export function History({ chosen }: { chosen: string | null }) {
       )}
     </aside>
   );
+}
+
+/** Neighbours that belong to one dataset, under its name; scan numbers begin again in each. */
+export function grouped(runs: Run[]): [string, Run[]][] {
+  const found: [string, Run[]][] = [];
+  for (const run of runs) {
+    const where = [run.proposal, run.sample, run.dataset].filter(Boolean).join(" / ");
+    const last = found.at(-1);
+    // What was not saved, a ct for instance, stands where it was done.
+    if (last !== undefined && (last[0] === where || where === "")) last[1].push(run);
+    else found.push([where, [run]]);
+  }
+  return found;
 }
 
 /** Runs that stand by themselves, and those that belong to another one of the list. */
@@ -119,6 +136,12 @@ export function fold(runs: Run[]): { tops: Run[]; parts: Map<string, Run[]> } {
 }
 
 function dot(run: Run): string {
-  if (run.end === null) return run.state === "RUNNING" ? "running" : "good";
-  return run.end.reason === "SUCCESS" || run.end.reason === "" ? "good" : "bad";
+  return ending(run).sort;
+}
+
+/** What the coloured dot says, for those who do not see its colour. */
+function outcome(run: Run): string {
+  const { text, sort } = ending(run);
+  const kept = run.dataset === "" && run.parent === null ? " · not saved" : "";
+  return sort === "good" ? kept : ` · ${run.end?.reason === "USER_ABORT" ? "stopped" : text}${kept}`;
 }

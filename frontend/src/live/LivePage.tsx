@@ -4,9 +4,11 @@ import { CurveCard } from "./CurveCard";
 import { choose } from "./choose";
 import { History } from "./History";
 import { ImageCard } from "./ImageCard";
+import { Intro } from "./Intro";
 import { Items } from "./Items";
 import { useLayout } from "./layout";
 import { MapCard } from "./MapCard";
+import { Parts } from "./Parts";
 import { RunHeader } from "./RunHeader";
 import { SpectrumCard } from "./SpectrumCard";
 import { useRun } from "./useRun";
@@ -28,13 +30,21 @@ export function LivePage() {
     <main className="live" data-run={id ?? ""} data-state={run?.state ?? ""}>
       <History chosen={id} />
       <div className="centre">
+        <Intro run={run} />
         {run === null ? (
           <Empty loaded={loaded} any={id !== null} />
         ) : (
           <>
             <RunHeader run={run} following={view.run === null} />
+            {large === undefined && <Parts run={run} />}
             {plots.length === 0 ? (
-              <p className="empty">This run has no data that can be plotted yet.</p>
+              run.children.length > 0 || run.parameters.steps ? null : (
+                <p className="empty">
+                  {run.end === null
+                    ? "The first point has not come yet; plots appear with it."
+                    : "This run has nothing that can be plotted."}
+                </p>
+              )
             ) : (
               <div className={`cards cards-${shown.length}`}>
                 {shown.map((plot) => {

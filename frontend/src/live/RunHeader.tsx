@@ -1,54 +1,39 @@
 import { useState } from "react";
 import { useApp, useAppState } from "../app/context";
-import { duration, moment } from "../app/words";
+import { duration, moment, took } from "../app/words";
 import type { RunDetail } from "../client/types";
+import { explain } from "./explain";
+import { ending, runs_on } from "./state";
 
-const STATES: Record<string, string> = {
-  CREATED: "beginning",
-  PREPARED: "prepared",
-  RUNNING: "running",
-  STOPPED: "being saved",
-  CLOSED: "done",
-};
-
-const ENDS: Record<string, string> = {
-  SUCCESS: "done",
-  USER_ABORT: "stopped by the user",
-  FAILURE: "failed",
-  LOST: "lost: its process died",
-};
-
-/** The run's title, how far it is, and how it ended. */
+/** The run's title, what it does, how far it is, and how it ended. */
 export function RunHeader({ run, following }: { run: RunDetail; following: boolean }) {
   const app = useApp();
   const progress = useAppState((s) => s.progress[run.id]);
   const frozen = useAppState((s) => s.frozen);
   const [copied, setCopied] = useState(false);
-  const running = run.state === "CREATED" || run.state === "PREPARED" || run.state === "RUNNING";
+  const running = runs_on(run);
   const point = Math.max(run.npoints ?? 0, progress?.point ?? 0);
-  const state = run.end ? (ENDS[run.end.reason] ?? run.end.reason) : (STATES[run.state] ?? run.state);
-  const bad = run.end !== null && run.end.reason !== "SUCCESS";
+  const { text: state, sort } = ending(run);
   const left = progress?.remaining;
   return (
     <header className="run">
       <div className="run-title">
         <h2>{run.title}</h2>
-        <span className={`state ${running ? "running" : bad ? "bad" : "good"}`}>
-          {frozen ? "view frozen" : state}
-        </span>
+        <span className={`state ${sort}`}>{frozen ? "view frozen" : state}</span>
       </div>
+      <p className="explained">{explain(run)}</p>
       <p className="quiet">
         {[
           run.number ? `scan ${run.number}` : "",
-          run.sample,
-          run.dataset,
-          moment(run.start),
+          [run.proposal, run.sample, run.dataset].filter(Boolean).join(" / "),
+          `began ${moment(run.start)}`,
+          run.end && run.end.epoch > run.start ? `took ${took(run.end.epoch - run.start)}` : "",
           progress?.doing ?? "",
         ]
           .filter(Boolean)
           .join(" · ")}
       </p>
-      {run.end?.message ? <p className={bad ? "problem" : "note"}>{run.end.message}</p> : null}
+      {run.end?.message ? <p className={sort === "bad" ? "problem" : "note"}>{run.end.message}</p> : null}
       {running && (
         <div className="progress">
           <progress
@@ -86,12 +71,8 @@ export function RunHeader({ run, following }: { run: RunDetail; following: boole
           {frozen ? "Go on" : "Freeze view"}
         </button>
         {running && run.session !== "" && (
-          <button
-            type="button"
-            className="danger"
-            onClick={() => void app.attempt(() => app.api.abort(run.session))}
-          >
-            Abort scan
+          <button type="button" className="danger" onClick={() => app.state.set({ open: "abort" })}>
+            Abort scan …
           </button>
         )}
       </div>

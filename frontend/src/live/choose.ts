@@ -9,11 +9,18 @@ export interface Choice {
   channel: string | null;
 }
 
+/** The numbers of the parts of a sequence: the page lists the parts themselves. */
+const PARTS = "scan_numbers";
+
 const numbers = (channel: Channel) => channel.kind === "log" && channel.shape.length === 0;
 
+/** Counters and results first; the ends of the intervals of an axis, and the like, last. */
 export function counters(run: RunDetail): string[] {
+  const rank = (c: Channel) => (c.role === "other" ? 1 : 0);
   return Object.values(run.channels)
     .filter((c) => numbers(c) && (c.role === "counter" || c.role === "result" || c.role === "other"))
+    .filter((c) => c.name !== PARTS)
+    .sort((a, b) => rank(a) - rank(b))
     .map((c) => c.name);
 }
 
