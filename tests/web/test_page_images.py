@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -240,3 +241,38 @@ def test_two_fingers_zoom_and_one_moves(image: Image) -> None:
     moved = shown.box
     assert moved[0] == pytest.approx(x0 + 4, abs=1)
     assert moved[2] - moved[0] == pytest.approx(x1 - x0, abs=0.1)
+
+
+def test_levels_are_dragged_in_the_histogram_and_set_by_quantiles(
+    image: Image, beamline: Session, scanned: str
+) -> None:
+    frame = beamline.open(scanned)["cam"][7]
+    shown = image("&i=7&levels=0,60000")
+    page = shown.page
+    bright = np.unravel_index(frame.argmax(), frame.shape)
+    place = float(bright[1]) + 0.5, float(bright[0]) + 0.5
+    dark = shown.colour(*place)
+    high = page.get_by_role("slider", name="Highest level")
+    bar = page.locator(".histogram").bounding_box()
+    handle = high.bounding_box()
+    assert bar is not None
+    assert handle is not None
+    page.mouse.move(handle["x"] + 30, handle["y"] + handle["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(bar["x"] + 30, bar["y"] + bar["height"] * 0.9, steps=5)
+    page.mouse.up()
+    expect(page).not_to_have_url(re.compile("levels=0,60000"))
+    level = float(high.get_attribute("aria-valuenow") or "nan")
+    assert 0 < level < 60000
+    assert sum(shown.colour(*place)) > sum(dark)
+    high.focus()
+    page.keyboard.press("PageUp")
+    expect(high).not_to_have_attribute("aria-valuenow", str(level))
+    page.get_by_label("Automatic, of the pixels").select_option("5 to 95 %")
+    expect(page).to_have_url(re.compile(r"auto=0\.05,0\.95"))
+    assert "levels=" not in page.url
+    low, top = np.quantile(frame, [0.05, 0.95])
+    expect(page.get_by_role("slider", name="Lowest level")).to_have_attribute("aria-valuenow", f"{low:g}")
+    expect(high).to_have_attribute("aria-valuenow", f"{top:g}")
+    # What is at the higher level or above has the last colour of viridis.
+    assert shown.colour(*place) == pytest.approx((253, 231, 36), abs=2)

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { format, parse, START, type View, ViewStore } from "./view";
 
 const FULL: View = {
@@ -18,6 +18,7 @@ const FULL: View = {
   colours: "cividis",
   scale: "log",
   levels: [0, 4096],
+  auto: [0.05, 0.95],
   over: ["a", "b"],
   marks: ["cen", "peak"],
   intro: false,
@@ -46,4 +47,26 @@ test("small changes replace the address, others can be undone by going back", ()
   store.go({ run: "b" });
   expect(window.history.length).toBe(before + 1);
   expect(store.get().run).toBe("b");
+});
+
+test("what is dragged writes the address now and then, at last where it rests", () => {
+  vi.useFakeTimers();
+  window.history.replaceState(null, "", "/fl/");
+  const store = new ViewStore(window);
+  const write = vi.spyOn(window.history, "replaceState");
+  for (let k = 1; k <= 300; k += 1) {
+    store.go({ levels: [0, k] }, true);
+    vi.advanceTimersByTime(10);
+  }
+  expect(write.mock.calls.length).toBeLessThan(40);
+  vi.advanceTimersByTime(200);
+  expect(window.location.search).toBe("?levels=0,300");
+  store.go({ levels: [0, 1] }, true);
+  store.go({ levels: [0, 2] }, true);
+  store.go({ run: "b" });
+  expect(window.location.search).toBe("?run=b&levels=0,2");
+  vi.advanceTimersByTime(200);
+  expect(window.location.search).toBe("?run=b&levels=0,2");
+  vi.restoreAllMocks();
+  vi.useRealTimers();
 });

@@ -22,6 +22,8 @@ export interface View {
   colours: string;
   scale: "linear" | "log" | "gamma";
   levels: [number, number] | null;
+  /** Shares of the pixels between which the automatic levels lie; null for those that the page chooses. */
+  auto: [number, number] | null;
   over: string[];
   marks: string[];
   /** Whether the introduction is shown; null is for the browser to remember. */
@@ -45,6 +47,7 @@ export const START: View = {
   colours: "viridis",
   scale: "linear",
   levels: null,
+  auto: null,
   over: [],
   marks: [],
   intro: null,
@@ -85,6 +88,7 @@ export function parse(search: string): View {
     colours: query.get("map") ?? START.colours,
     scale: scale !== null && SCALES.includes(scale) ? (scale as View["scale"]) : "linear",
     levels: numbers(query.get("levels"), 2) as [number, number] | null,
+    auto: numbers(query.get("auto"), 2) as [number, number] | null,
     over: words(query.get("over")),
     marks: words(query.get("marks")),
     intro: query.get("intro") === "1" ? true : query.get("intro") === "0" ? false : null,
@@ -114,6 +118,7 @@ export function format(view: View): string {
   say("map", view.colours === START.colours ? null : view.colours);
   say("scale", view.scale === "linear" ? null : view.scale);
   say("levels", view.levels?.map(short).join(",") ?? null);
+  say("auto", view.auto?.join(",") ?? null);
   say("over", view.over.join(","));
   say("marks", view.marks.join(","));
   say("intro", view.intro === null ? null : view.intro ? "1" : "0");
@@ -122,21 +127,42 @@ export function format(view: View): string {
   return text ? `?${text}` : "";
 }
 
+/** Milliseconds between two small changes of the address: browsers refuse more than some 200 in 10 s. */
+const PAUSE = 100;
+
 export class ViewStore extends Store<View> {
+  private written = 0;
+  private waiting: ReturnType<typeof setTimeout> | undefined;
+
   constructor(private readonly place: Pick<Window, "location" | "history" | "addEventListener">) {
     super(parse(place.location.search));
-    place.addEventListener("popstate", () => this.set(parse(place.location.search)));
+    place.addEventListener("popstate", () => {
+      clearTimeout(this.waiting);
+      this.set(parse(place.location.search));
+    });
   }
 
   /** Change the view; a step that the browser's "back" undoes unless it is a small one. */
   go(change: Partial<View>, small = false) {
+    const before = format(this.get());
     const next = { ...this.get(), ...change };
-    const { pathname, search } = this.place.location;
-    const address = format(next);
-    if (address !== search) {
-      if (small) this.place.history.replaceState(null, "", pathname + address);
-      else this.place.history.pushState(null, "", pathname + address);
+    clearTimeout(this.waiting);
+    if (!small && format(next) !== before) {
+      // What was dragged a moment ago is where "back" leads to.
+      this.write(before);
+      this.place.history.pushState(null, "", this.place.location.pathname + format(next));
+    } else {
+      const early = PAUSE - (Date.now() - this.written);
+      if (early <= 0) this.write(format(next));
+      else this.waiting = setTimeout(() => this.write(format(this.get())), early);
     }
     this.set(next);
+  }
+
+  private write(address: string) {
+    const { pathname, search } = this.place.location;
+    if (address === search) return;
+    this.written = Date.now();
+    this.place.history.replaceState(null, "", pathname + address);
   }
 }

@@ -6,8 +6,9 @@ import { COLOUR_MAPS } from "../plots/colours";
 import type { Line, RegionHands, Tool } from "../plots/gestures";
 import { Image, type Shown } from "../plots/Image";
 import { alike } from "../plots/region";
-import { autoLevels, type Scale, words } from "../plots/scale";
+import { autoLevels, type Scale } from "../plots/scale";
 import { Card } from "./Card";
+import { Levels } from "./Levels";
 import { Profile } from "./Profile";
 import { RegionTable, useStatistics } from "./RegionTable";
 import { free, type Regions, regionsOf, useRegions } from "./regions";
@@ -41,7 +42,7 @@ export function ImageCard({
   );
   const header = frame?.header;
   const full: Box = [0, 0, header?.full[1] ?? 1, header?.full[0] ?? 1];
-  const levels = view.levels ?? (header ? autoLevels(header.quantiles) : [0, 1]);
+  const levels = view.levels ?? (header ? autoLevels(header.quantiles, view.auto ?? undefined) : [0, 1]);
   const shown = useMemo<Shown | null>(
     () =>
       frame === null
@@ -171,7 +172,9 @@ export function ImageCard({
           onLine={setLine}
           onDrawn={drawn}
         />
-        {large && header ? <Levels header={header} levels={levels} chosen={view.levels !== null} /> : null}
+        {large && header && shown ? (
+          <Levels header={header} shown={shown} levels={levels} unit={channel.unit} />
+        ) : null}
         {line !== null && header ? (
           <Profile
             run={run.id}
@@ -239,42 +242,4 @@ function merged(ofRun: Regions, now: Regions, operate: boolean): { regions: Regi
     fixed.push(own);
   }
   return { regions, fixed };
-}
-
-function Levels(props: {
-  header: { quantiles: Record<string, number> };
-  levels: [number, number];
-  chosen: boolean;
-}) {
-  const app = useApp();
-  const [low, high] = props.levels;
-  const q = props.header.quantiles;
-  const set = (next: [number, number]) => app.view.go({ levels: next }, true);
-  const field = (label: string, value: number, change: (to: number) => void) => (
-    <label>
-      {label}
-      <input
-        type="number"
-        key={`${label}${words(value)}`}
-        defaultValue={Number(value.toPrecision(6))}
-        onBlur={(event) => {
-          const to = Number(event.target.value);
-          if (Number.isFinite(to) && Math.abs(to - value) > 1e-9 * Math.abs(value)) change(to);
-        }}
-      />
-    </label>
-  );
-  return (
-    <fieldset className="levels">
-      <legend>Levels</legend>
-      {field("low", low, (to) => set([to, Math.max(high, to)]))}
-      {field("high", high, (to) => set([Math.min(low, to), to]))}
-      <p className="note">
-        pixels from {words(q["0"])} to {words(q["1"])}, half of them below {words(q["0.5"])}
-      </p>
-      <button type="button" disabled={!props.chosen} onClick={() => app.view.go({ levels: null }, true)}>
-        automatic
-      </button>
-    </fieldset>
-  );
 }

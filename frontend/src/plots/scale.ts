@@ -18,10 +18,13 @@ export function value(t: number, low: number, high: number, scale: Scale): numbe
   return low + width * t;
 }
 
-/** Levels that show most of a frame: between its 1 % and 99.9 % quantiles. */
-export function autoLevels(quantiles: Record<string, number | null>): [number, number] {
-  const low = quantiles["0.01"] ?? 0;
-  const high = quantiles["0.999"] ?? quantiles["1"] ?? 1;
+/** Levels that show most of a frame: between its 1 % and 99.9 % quantiles, or others that the server tells. */
+export function autoLevels(
+  quantiles: Record<string, number | null>,
+  between: readonly [number, number] = [0.01, 0.999],
+): [number, number] {
+  const low = quantiles[String(between[0])] ?? quantiles["0"] ?? 0;
+  const high = quantiles[String(between[1])] ?? quantiles["1"] ?? 1;
   return high > low ? [low, high] : [low, low + 1];
 }
 
