@@ -55,7 +55,9 @@ def test_the_camera_sees_the_beam_and_tells_its_own_truth(session: Session) -> N
     bright, dark = run["cam"][0].mean(), run["cam"][1].mean()
     assert bright > 5.0 * dark
     assert run["diode"][0] > 20.0 * run["diode"][1]
-    assert run.info.devices["cam"]["truth"]["rotation_column"] == pytest.approx(159.5 + 7.3)
+    told, stage = run.info.devices["cam"]["truth"], run.info.devices["beam"]["truth"]["sample"]
+    assert told["rotation_column"] == pytest.approx(159.5 + stage["x_offset"] / 0.01)
+    assert told["roll"] == stage["roll"] != 0.0
 
 
 def test_energy_and_gap_are_moved_and_measured_by_their_names(session: Session) -> None:

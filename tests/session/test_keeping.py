@@ -276,11 +276,11 @@ def test_a_proposal_outside_the_roots_is_refused_before_anything_is_measured(fil
 def test_a_whole_beamline_that_did_not_change_is_left_alone(tmp_path: Path, buffer_root: Path) -> None:
     written, _ = new(tmp_path / "fl01.yml", full=True)
     text = written.read_text()
-    written.write_text(text + "\naliases: {opening: s1h.gap, omega: rot}\n")
+    written.write_text(text + "\naliases: {opening: s1h.gap, angle: rot}\n")
     with firstlight.load(written, buffer=buffer_root) as session:
         assert session.reload() == "Nothing has changed."
         assert session["opening"].name == "s1h.gap"
-        assert session["omega"].name == "rot"
+        assert session["angle"].name == "rot"
         written.write_text(text)
         assert session.reload() == "changed: aliases"
         assert session["s1h.gap"].unit == "mm"

@@ -33,7 +33,7 @@ class Experiment:
         entries = {
             name: {"name": name, "kind": entry.kind, **entry.settings} for name, entry in beamline.devices.items()
         }
-        self.cameras = [entry for entry in entries.values() if is_source(entry["kind"])]
+        self.sources = {name: entry for name, entry in entries.items() if is_source(entry["kind"])}
         for name, entry in entries.items():
             if not is_source(entry["kind"]):
                 self.devices[name] = build(entry, self.around)
@@ -59,6 +59,13 @@ class Experiment:
             self.move(**{axis: target})
             values.append(self.count(counter))
         return np.array(values)
+
+    def source(self, name: str) -> Any:
+        """A camera in this process, ready for one frame."""
+        config = dict(self.sources[name])
+        made = build_source(config.pop("kind"), config, self.around)
+        made.prepare(TriggerPlan(mode=TriggerMode.SOFTWARE, points=1, exposure=0.05))
+        return made
 
     def peak(self, axis: str, span: float, counter: str, points: int = 41) -> float:
         """Where the counts are highest, by the centre of what is above half; the axis goes there."""
@@ -111,6 +118,36 @@ def test_the_mirror_is_found_by_its_height(fl01: Experiment) -> None:
     # The middle of its shadow, a little displaced by the centre of what the slits leave.
     centre = fl01.truth["s1"]["y_offset"] * 133 / 27
     assert found == pytest.approx(fl01.truth["mirror"]["height"] + centre, abs=0.2)
+
+
+@pytest.mark.parametrize("seed", ["1", "2", "3"])
+def test_whatever_the_seed_it_is_aligned_by_scans_of_one_counter(seed: str) -> None:
+    fl01 = Experiment(load(FL01, {"FL01_SEED": seed}))
+    truth, before = fl01.truth, fl01.count("i0")
+    for axis, span, points in (
+        ("gap", 0.3, 61), ("mono_pitch", 0.25, 101), ("mirror_pitch", 0.15, 61), ("mono_pitch", 0.05, 51)
+    ):  # fmt: skip
+        found = {axis: fl01.peak(axis, span, "i0", points)}
+    assert found["mono_pitch"] == pytest.approx(truth["mono"]["pitch"], abs=0.002)
+    assert fl01.devices["mirror_pitch"].position == pytest.approx(2.5 - truth["mirror"]["pitch_offset"], abs=0.012)
+    energy = float(fl01.beam.at("i0").energy[0])
+    assert fl01.devices["gap"].position == pytest.approx(fl01.beam.optics.source.gap_for(energy, 3), abs=0.02)
+    assert fl01.count("i0") > max(3e-5, 100.0 * before)
+    # The beam is in the middle of the window before the experiment.
+    assert abs(float(fl01.beam.at("window").vertical.centre[0])) < 0.3
+
+
+def test_seeds_are_other_beamlines_and_every_error_is_one_that_scans_reach() -> None:
+    truths = [Experiment(load(FL01, {"FL01_SEED": str(seed)})).truth for seed in range(6)]
+    for element, what, most in (
+        ("undulator", "gap_offset", 0.05), ("mono", "bragg_offset", 0.03), ("mono", "pitch", 0.15),
+        ("mirror", "pitch_offset", 0.03), ("mirror", "height", 0.4), ("s1", "x_offset", 0.3), ("s2", "y_offset", 0.3),
+        ("sample", "x_offset", 0.25), ("sample", "roll", 0.8),
+    ):  # fmt: skip
+        sizes = np.array([truth[element][what] for truth in truths])
+        assert len(set(sizes.tolist())) == 6, f"{element} {what}"
+        assert (np.abs(sizes) >= 0.3 * most).all()
+        assert (np.abs(sizes) <= most).all()
 
 
 def test_the_centre_of_a_slit_is_found_by_a_narrow_opening(fl01: Experiment) -> None:
@@ -166,17 +203,75 @@ def test_the_energy_of_the_beam_is_off_by_the_error_of_the_bragg_angle(fl01: Exp
 def test_the_camera_sees_the_beam_and_the_sample(fl01: Experiment) -> None:
     aligned(fl01)
     fl01.move(sx=8.0)
-    config = dict(fl01.cameras[0])
-    cam = build_source(config.pop("kind"), config, fl01.around)
+    cam = fl01.source("cam")
     assert isinstance(cam, SimCamera)
-    cam.prepare(TriggerPlan(mode=TriggerMode.SOFTWARE, points=1, exposure=0.05))
     flat = picture(cam, fl01.clock.now())
     fl01.move(sx=0.0)
     shadow = picture(cam, fl01.clock.now())
     assert 5_000 < flat.mean() < 60_000
     assert shadow.mean() < 0.9 * flat.mean()
-    assert cam.truth()["rotation_column"] == pytest.approx((320 - 1) / 2 + 7.3)
-    assert fl01.truth["sample"]["x_offset"] == pytest.approx(7.3 * 0.01)
+    column = (320 - 1) / 2 + fl01.truth["sample"]["x_offset"] / 0.01
+    assert cam.truth()["rotation_column"] == pytest.approx(column)
+    assert cam.truth()["roll"] == fl01.truth["sample"]["roll"]
+
+
+def test_the_error_of_the_bragg_angle_is_found_at_an_absorption_edge(fl01: Experiment) -> None:
+    aligned(fl01)
+    fl01.move(changer=1.0, energy=8.98)
+    fl01.peak("gap", 0.2, "i0")
+    bragg = fl01.devices["bragg"].position
+    angles = bragg + np.linspace(-0.05, 0.05, 51)
+    absorption = []
+    for angle in angles.tolist():
+        fl01.move(bragg=angle)
+        absorption.append(np.log(fl01.count("i0") / fl01.count("i1")))
+    steepest = int(np.argmax(np.abs(np.diff(absorption))))
+    found = float(angles[steepest : steepest + 2].mean())
+    true = np.degrees(np.arcsin(12.398419843 / (2 * CRYSTALS["Si111"].spacing * 8.979)))
+    assert true - found == pytest.approx(fl01.truth["mono"]["bragg_offset"], abs=0.004)
+
+
+def test_the_changer_brings_a_sample_before_each_detector(fl01: Experiment) -> None:
+    aligned(fl01)
+    fl01.move(sx=0.0, omega=0.4, tth=0.8)
+    cam, det, mca = fl01.source("cam"), fl01.source("det"), fl01.devices["mca"]
+    frame = np.empty(det.info.shape, det.info.dtype)
+    found: dict[int, dict[str, bool]] = {}
+    for slot in range(9):
+        fl01.move(changer=float(slot))
+        if slot == 6:
+            fl01.move(spitch=0.7, sroll=-0.4)
+        now = fl01.clock.now()
+        det.render(0, now - 0.05, now, frame)
+        seen = picture(cam, now)
+        found[slot] = {
+            "cam": bool(seen[96, 160] < 0.7 * seen[96, 10:310].max()),
+            "det": bool(frame.any()),
+            "mca": bool(mca.arriving(now - 0.05, now).any()),
+        }
+    assert {slot for slot, seen in found.items() if seen["cam"]} == {0}
+    assert {slot for slot, seen in found.items() if seen["det"]} == {4, 5, 6}
+    assert {slot for slot, seen in found.items() if seen["mca"]} == {3}
+    truth = det.truth()["samples"]
+    assert set(truth) == {"slot_4", "slot_5", "slot_6"}
+
+
+def test_a_crystal_and_a_growing_film_are_on_the_diffractometer(fl01: Experiment) -> None:
+    aligned(fl01)
+    fl01.peak("gap", 0.1, "i0")
+    energy = float(fl01.beam.at("sample").energy[0])
+    crystal = fl01.devices["apd"].sample.samples[8.0]
+    fl01.move(changer=8.0, **crystal.angles((4, 0, 0), energy))
+    reflected = fl01.count("apd")
+    assert reflected > 1e4
+    fl01.move(omega=fl01.devices["omega"].position + 1.0)
+    assert fl01.count("apd") < 1e-2 * reflected
+    fl01.move(changer=7.0, omega=0.97, tth=2.0)
+    thin = fl01.count("apd")
+    asyncio.run(fl01.devices["depo"].open())
+    fl01.clock.advance(60.0)
+    asyncio.run(fl01.devices["depo"].close())
+    assert fl01.count("apd") != pytest.approx(thin, rel=0.1)
 
 
 def picture(cam: SimCamera, now: float) -> np.ndarray[Any, Any]:

@@ -2,6 +2,7 @@
 
 from firstlight.simulation._area import AreaImager, module_mask
 from firstlight.simulation._beam import Beam
+from firstlight.simulation._changer import CHANGER, Mounted, PointChanger, SceneChanger, at_slot, bare
 from firstlight.simulation._crystal import CRYSTALS, Crystal, Monochromator
 from firstlight.simulation._darkfield import DarkField, DarkFieldSettings
 from firstlight.simulation._detector import Detector
@@ -26,7 +27,7 @@ from firstlight.simulation._mirror import Mirror
 from firstlight.simulation._misalignment import misalignment
 from firstlight.simulation._optics import Element, Optics
 from firstlight.simulation._part import Part, PointSample, Scene
-from firstlight.simulation._passive import Absorber, Attenuator, FastShutter, Foil, GasCell, Slits
+from firstlight.simulation._passive import Absorber, Aperture, Attenuator, FastShutter, Foil, GasCell, Slits
 from firstlight.simulation._peak import Peak
 from firstlight.simulation._phantom import PRESETS, Ellipsoid, Phantom, shepp_logan, tooth
 from firstlight.simulation._powder import Family, Powder, PowderSettings
@@ -47,6 +48,7 @@ from firstlight.simulation._structure import (
 from firstlight.simulation._undulator import HARMONICS, Spectrum, Undulator
 
 __all__ = [
+    "CHANGER",
     "COPPER",
     "CRYSTALS",
     "GONIOMETERS",
@@ -58,6 +60,7 @@ __all__ = [
     "STANDARDS",
     "Absorber",
     "AbsorptionScan",
+    "Aperture",
     "AreaImager",
     "Atom",
     "Attenuator",
@@ -91,10 +94,12 @@ __all__ = [
     "Material",
     "Mirror",
     "Monochromator",
+    "Mounted",
     "Optics",
     "Part",
     "Peak",
     "Phantom",
+    "PointChanger",
     "PointSample",
     "Pose",
     "Powder",
@@ -104,6 +109,7 @@ __all__ = [
     "Recorded",
     "Ring",
     "Scene",
+    "SceneChanger",
     "Shadow",
     "Shell",
     "SingleCrystal",
@@ -112,7 +118,9 @@ __all__ = [
     "Spectrum",
     "Structure",
     "Undulator",
+    "at_slot",
     "attenuation",
+    "bare",
     "composition",
     "crystal_structure",
     "key",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,8 +19,9 @@ Positions = Mapping[str, NDArray[np.float64]]
 class Element(Protocol):
     """Something in the beam: a pure function of the beam and of the positions of what moves it."""
 
-    UNITS: ClassVar[Mapping[str, str]]
-    """What axes can move, by the words of :meth:`apply`, and the unit it wants them in."""
+    @property
+    def UNITS(self) -> Mapping[str, str]:  # noqa: N802 - a constant of most classes
+        """What axes can move, by the words of :meth:`apply`, and the unit it wants them in; a class may say so."""
 
     @property
     def name(self) -> str:

@@ -48,6 +48,32 @@ class Slits:
 
 
 @dataclass(frozen=True, slots=True)
+class Aperture:
+    """A fixed opening about the design orbit: a mask, a window in a wall.
+
+    :param distance: from the source, m.
+    :param width: mm.
+    :param height: mm.
+    """
+
+    UNITS: ClassVar[Mapping[str, str]] = {}
+
+    name: str = "aperture"
+    distance: float = 40.0
+    width: float = 10.0
+    height: float = 10.0
+
+    def apply(self, beam: BeamState, at: Positions) -> BeamState:
+        """The beam behind it."""
+        x, y = (np.float64(0.5 * size) for size in (self.width, self.height))
+        return beam.clipped(x=(-x, x), y=(-y, y))
+
+    def truth(self) -> dict[str, Any]:
+        """Nothing that a user would look for."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
 class Foil:
     """A foil of an attenuator; no thickness for an empty place.
 

@@ -25,6 +25,7 @@ class Shadow:
 
     :param distance: from the source, m.
     :param offset: (x, height) of the rotation axis when its axes stand at 0, mm.
+    :param roll: how far it leans across the beam, degrees; for cameras, this shadow is taken of an upright one.
     """
 
     UNITS: ClassVar[Mapping[str, str]] = {"rotation": "deg", "lateral": "mm", "height": "mm"}
@@ -33,6 +34,7 @@ class Shadow:
     distance: float = 145.0
     phantom: Phantom = field(default_factory=lambda: Phantom([]))
     offset: tuple[float, float] = (0.0, 0.0)
+    roll: float = 0.0
 
     def apply(self, beam: BeamState, at: Mapping[str, NDArray[np.float64]]) -> BeamState:
         """The beam behind it.
@@ -67,6 +69,7 @@ class Shadow:
         return {
             "x_offset": self.offset[0], "x_offset@units": "mm",
             "height_offset": self.offset[1], "height_offset@units": "mm",
+            "roll": self.roll, "roll@units": "deg",
             "bodies": len(self.phantom.ellipsoids),
         }  # fmt: skip
 

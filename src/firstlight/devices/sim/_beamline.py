@@ -15,7 +15,7 @@ from firstlight.devices.sim._exposure import open_spans
 from firstlight.devices.sim._published import Board, MemoryBoard
 from firstlight.model import Clock, DeviceError, NotFound, RealClock, convert
 from firstlight.model.motion import Segments, positions
-from firstlight.simulation import BeamState, History, Machine, Optics, Ring
+from firstlight.simulation import CHANGER, BeamState, History, Machine, Optics, Ring, Shadow, bare
 
 Array = NDArray[np.float64]
 
@@ -58,6 +58,22 @@ class Exposures:
         return sums.astype(np.float64)
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How the stage of a sample stands when its axes are at 0.
+
+    :param offset: (x, height) of the rotation axis, mm.
+    :param roll: how far it leans across the beam, degrees.
+    :param changer: axis of the changer that holds the sample; empty for one that is always there.
+    :param slot: position of the changer at which the sample is in the beam.
+    """
+
+    offset: tuple[float, float] = (0.0, 0.0)
+    roll: float = 0.0
+    changer: str = ""
+    slot: float = 0.0
+
+
 class Beam:
     """The beam of one beamline, read from a board; what is published later is found at its first use.
 
@@ -87,6 +103,18 @@ class Beam:
     def optics(self) -> Optics:
         """The physics."""
         return self._resolved()[1]
+
+    def stage(self, name: str) -> Stage:
+        """The stage of a sample that is an element of the beamline.
+
+        :raises NotFound: when there is none of that name.
+        """
+        configuration, optics, _ = self._resolved()
+        shadow = bare(optics.element(name))
+        if not isinstance(shadow, Shadow):
+            raise NotFound(f"{name} is no phantom of the beamline {self.name}.", hint="Name one, or none.")
+        settings = next(element for element in configuration.elements if element.name == name)
+        return Stage(shadow.offset, shadow.roll, settings.moved.get(CHANGER, ""), getattr(settings, "slot", 0.0))
 
     def check(self, where: str | float) -> None:
         """See that everything on the way to a place is published.

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from firstlight.devices._area import SourceConfiguration
 from firstlight.devices._axis import Axis
 from firstlight.devices._axis_configuration import AnyAxisConfiguration, make_axis
-from firstlight.devices._configuration import Configuration, Misfit, one_of, parse, unit
+from firstlight.devices._configuration import Configuration, Misfit, WrongSetting, one_of, parse, unit
 from firstlight.devices._surroundings import Surroundings
 from firstlight.devices.sim._axis import LATENCY, SimAxis
 from firstlight.devices.sim._beamline import Beam as LiveBeam
@@ -282,6 +282,9 @@ class CameraConfiguration(SourceConfiguration):
     """Name of the ``sim.beamline`` whose beam it sees, which then has the shutter and the ring; empty for none."""
     at: str | float = ""
     """Place in that beamline: the name of an element, or a distance in m."""
+    stage: str = ""
+    """Phantom of that beamline on whose stage the sample stands: what is wrong with that is seen, and its changer holds
+    the sample; ``axis_offset`` and ``axis_roll`` come on top. Empty for none."""
     efficiency: float = Field(default=0.01, gt=0)
     """Quanta detected per photon of that beam."""
     flux: PerSecond = Field(default=2e6, ge=0)
@@ -314,11 +317,14 @@ class CameraConfiguration(SourceConfiguration):
     @model_validator(mode="after")
     def _detects(self) -> CameraConfiguration:
         self.pixels()
+        if self.stage and not self.beamline:
+            raise WrongSetting(("stage",), "a stage is one of a beamline.", hint="Name the beamline, too.")
         return self
 
     def misfits(self, others: Mapping[str, Configuration]) -> Iterator[Misfit]:
         """A place that the beamline does not have."""
         yield from misplaced(others, self.beamline, self.at, "at")
+        yield from misplaced(others, self.beamline, self.stage, "stage", "phantom")
 
     def pixels(self) -> Detector:
         """How it reads them.
@@ -439,6 +445,7 @@ def camera(config: Mapping[str, Any], surroundings: Surroundings | None = None) 
         shutter=c.shutter,
         beam=LiveBeam(c.beamline, board) if c.beamline else None,
         where=c.at,
+        stage=c.stage,
         efficiency=c.efficiency,
         ring=c.ring.ring(),
         parts=c.parts,

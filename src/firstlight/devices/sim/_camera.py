@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstlight.devices._track import Rows
-from firstlight.devices.sim._beamline import Beam
+from firstlight.devices.sim._beamline import Beam, Stage
 from firstlight.devices.sim._exposure import open_spans
 from firstlight.devices.sim._faulty import FaultySource
 from firstlight.devices.sim._published import Board
@@ -25,7 +25,11 @@ from firstlight.model import (
     TriggerPlan,
 )
 from firstlight.model.motion import Segments, positions
-from firstlight.simulation import Imager, Light, Pose, Ring
+from firstlight.simulation import CHANGER, Imager, Light, Pose, Ring, at_slot
+
+_IDEAL = Stage()
+_AWAY = 1e6
+"""Where a sample is that the changer has taken out, mm."""
 
 
 class SimCamera(FaultySource):
@@ -45,6 +49,8 @@ class SimCamera(FaultySource):
     :param shutter: empty for a beam that is always on.
     :param beam: of a beamline, which then has the shutter and the ring; None for a constant one.
     :param where: place of the camera in the beamline.
+    :param stage: phantom of that beamline whose rotation axis carries the sample, with what is wrong with it; empty for
+        one that is where ``tilt`` and the imager say.
     :param efficiency: quanta detected per photon of that beam.
     :param parts: of an exposure during which the sample moves.
     :param pool: frames that are rendered once and shown again; 0 renders each.
@@ -65,6 +71,7 @@ class SimCamera(FaultySource):
         shutter: str = "",
         beam: Beam | None = None,
         where: str | float = 0.0,
+        stage: str = "",
         efficiency: float = 0.01,
         ring: Ring | None = None,
         parts: int = 1,
@@ -95,6 +102,7 @@ class SimCamera(FaultySource):
         self._parts = parts
         self._beam = beam
         self._where = where
+        self._stage_name = stage
         self._efficiency = efficiency
         # Rows are counted downwards, y upwards.
         rows, columns = info.shape
@@ -116,6 +124,8 @@ class SimCamera(FaultySource):
             self._board.shutter(self._shutter, now)
         if self._beam is not None:
             self._beam.check(self._where)
+            if self._stage.changer:
+                self._board.motion(self._stage.changer, now)
         self._run += 1
 
     def render(self, index: int, start: float, stop: float, frame: NDArray[Any]) -> int:
@@ -126,10 +136,11 @@ class SimCamera(FaultySource):
 
     def truth(self) -> dict[str, Any]:
         """Where the rotation axis is and how it leans, and the pixel size; what a reconstruction has to find."""
+        stage = self._stage
         return {
             "technique": "tomography",
-            "rotation_column": self.imager.axis,
-            "roll": self._tilt["roll"],
+            "rotation_column": self.imager.axis + stage.offset[0] / self.imager.pixel,
+            "roll": self._tilt["roll"] + stage.roll,
             "roll@units": "deg",
             "pitch": self._tilt["pitch"],
             "pitch@units": "deg",
@@ -170,21 +181,33 @@ class SimCamera(FaultySource):
     def _parts_of(
         self, spans: list[tuple[float, float]], start: float, stop: float, weight: Callable[[float, float], float]
     ) -> list[Pose]:
+        stage = self._stage
         motions = {part: self._board.motion(axis, start) for part, axis in self._axes.items() if axis}
+        if stage.changer:
+            motions[CHANGER] = self._board.motion(stage.changer, start)
         parts = self._parts if any(_moves(rows, stop) for rows in motions.values()) else 1
         poses: list[Pose] = []
         for a, b in spans:
             count = max(1, math.ceil(parts * (b - a) / (stop - start)))
             edges = np.linspace(a, b, count + 1).tolist()
-            poses += [self._pose(motions, left, right, weight(left, right)) for left, right in pairwise(edges)]
+            poses += [self._pose(stage, motions, left, right, weight(left, right)) for left, right in pairwise(edges)]
         return poses
 
-    def _pose(self, motions: dict[str, Segments], start: float, stop: float, seconds: float) -> Pose:
+    def _pose(self, stage: Stage, motions: dict[str, Segments], start: float, stop: float, seconds: float) -> Pose:
         middle = 0.5 * (start + stop)
-        at = dict(self._tilt)
+        x, height = stage.offset
+        at = {"lateral": x, "height": height, **self._tilt}
+        at["roll"] += stage.roll
         for part, rows in motions.items():
             at[part] = at.get(part, 0.0) + float(positions(rows, [middle])[0])
+        changer = at.pop(CHANGER, stage.slot)
+        if not at_slot(changer, stage.slot):
+            at["lateral"] = _AWAY
         return Pose(seconds=seconds, **at)
+
+    @property
+    def _stage(self) -> Stage:
+        return self._beam.stage(self._stage_name) if self._beam is not None and self._stage_name else _IDEAL
 
 
 def _moves(rows: Rows, stop: float) -> bool:

@@ -11,9 +11,11 @@ from firstlight.devices._configuration import Configuration, one_of, unit
 from firstlight.devices.sim._edge import EdgeSettings
 from firstlight.devices.sim._names import AxisName, Name, RingName, ShutterName
 from firstlight.simulation import (
+    CHANGER,
     CRYSTALS,
     PRESETS,
     Absorber,
+    Aperture,
     Attenuator,
     EdgePlate,
     Element,
@@ -22,6 +24,7 @@ from firstlight.simulation import (
     GasCell,
     Mirror,
     Monochromator,
+    Mounted,
     Optics,
     Shadow,
     Slits,
@@ -173,6 +176,20 @@ class SlitsSettings(ElementSettings):
         return Slits(self.name, self.distance, (x, y))
 
 
+class ApertureSettings(ElementSettings):
+    """A fixed opening about the design orbit, which is where the experiment needs the beam."""
+
+    kind: Literal["aperture"]
+    width: Millimetres = Field(default=10.0, gt=0)
+    """mm."""
+    height: Millimetres = Field(default=10.0, gt=0)
+    """mm."""
+
+    def element(self, seed: int | None) -> Aperture:
+        """The physics."""
+        return Aperture(self.name, self.distance, self.width, self.height)
+
+
 class FoilSettings(Configuration):
     """One foil."""
 
@@ -252,7 +269,20 @@ class GasSettings(ElementSettings):
         return GasCell(self.name, self.distance, self.gas, self.length, self.pressure)
 
 
-class PhantomSettings(ElementSettings):
+class SampleSettings(ElementSettings):
+    """What a sample has in the beam."""
+
+    changer: AxisName = ""
+    """Axis of a sample changer; empty for a sample that is always in the beam."""
+    slot: float = 0.0
+    """Position of the changer at which this one is in the beam."""
+
+    def mounted(self, element: Element) -> Element:
+        """The element, on the changer if there is one."""
+        return Mounted(element, self.slot) if self.changer else element
+
+
+class PhantomSettings(SampleSettings):
     """A sample of ellipsoids, as a camera sees it, for detectors behind it; the camera itself stands at this place."""
 
     kind: Literal["phantom"]
@@ -267,34 +297,47 @@ class PhantomSettings(ElementSettings):
     height: AxisName = ""
     """Axis that moves it down."""
     offset: tuple[float, float] = (0.0, 0.0)
-    """(x, height) of the rotation axis when its axes stand at 0, mm; x as the camera's axis_offset times its pixel."""
+    """(x, height) of the rotation axis when its axes stand at 0, mm."""
+    error: Millimetres = Field(default=0.0, ge=0)
+    """Most that the rotation axis is off in x beside that, mm."""
+    roll_error: Degrees = Field(default=0.0, ge=0)
+    """Most that it leans across the beam, deg; cameras see it."""
 
     @property
     def words(self) -> tuple[str, ...]:
         """The settings that name an axis."""
-        return ("rotation", "lateral", "height")
+        return ("rotation", "lateral", "height", CHANGER)
 
-    def element(self, seed: int | None) -> Shadow:
+    def element(self, seed: int | None) -> Element:
         """The physics."""
-        return Shadow(self.name, self.distance, PRESETS[self.sample]().scaled(self.radius), self.offset)
+        x = self.offset[0] + misalignment(seed, f"{self.name}.x", self.error)
+        roll = misalignment(seed, f"{self.name}.roll", self.roll_error)
+        phantom = PRESETS[self.sample]().scaled(self.radius)
+        return self.mounted(Shadow(self.name, self.distance, phantom, (x, self.offset[1]), roll))
 
 
-class EdgeElement(ElementSettings):
+class EdgeElement(SampleSettings):
     """A plate with an absorption edge; what stands behind it sees its spectrum."""
 
     kind: Literal["edge"]
     plate: EdgeSettings = EdgeSettings()
     """What it is; a foil of copper when not given."""
 
-    def element(self, seed: int | None) -> EdgePlate:
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The settings that name an axis."""
+        return (CHANGER,)
+
+    def element(self, seed: int | None) -> Element:
         """The physics."""
-        return EdgePlate(self.name, self.distance, self.plate.plate())
+        return self.mounted(EdgePlate(self.name, self.distance, self.plate.plate()))
 
 
 AnyElement = Annotated[
     MonochromatorSettings
     | MirrorSettings
     | SlitsSettings
+    | ApertureSettings
     | AttenuatorSettings
     | AbsorberSettings
     | ShutterSettings

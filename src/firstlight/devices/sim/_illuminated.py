@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -14,6 +15,7 @@ from firstlight.devices.sim._build import PerSecond, RingSettings
 from firstlight.devices.sim._names import AxisName, BeamlineName, ShutterName, misplaced
 from firstlight.devices.sim._parts import Illumination
 from firstlight.devices.sim._published import Board
+from firstlight.simulation import CHANGER
 
 KiloElectronvolts = Annotated[float, unit("keV")]
 
@@ -35,6 +37,10 @@ class IlluminatedConfiguration(Configuration):
     """Name of the shutter, without a beamline; empty for none."""
     ring: RingSettings = RingSettings()
     """The source, without a beamline."""
+    changer: AxisName = ""
+    """Axis of a sample changer; empty for a sample that is always in the beam."""
+    slot: float = 0.0
+    """Position of the changer at which the sample is in the beam."""
     parts: int = Field(default=8, ge=1, le=1000)
     """Parts of an exposure during which something moves."""
     seed: int = 0
@@ -42,7 +48,7 @@ class IlluminatedConfiguration(Configuration):
 
     @abstractmethod
     def moved(self) -> Collection[str]:
-        """Inputs of the sample."""
+        """Inputs of the sample, or of all of them."""
 
     @model_validator(mode="after")
     def _understood(self) -> IlluminatedConfiguration:
@@ -78,4 +84,30 @@ class IlluminatedConfiguration(Configuration):
             opened=opened or {},
             beam=Beam(self.beamline, board) if self.beamline else None,
             place=self.at,
+            changer=self.changer,
+            slot=self.slot,
         )
+
+
+class ChangerConfiguration(IlluminatedConfiguration):
+    """A detector of one sample, or of several on a changer."""
+
+    samples: dict[float, Any] = Field(default_factory=dict)
+    """Several samples in the place of one, by their slots of the ``changer``."""
+
+    @model_validator(mode="after")
+    def _held(self) -> ChangerConfiguration:
+        if self.samples and not self.changer:
+            hint = "Name its axis: changer: NAME; or give one sample."
+            raise WrongSetting(("samples",), "several samples need a changer.", hint=hint)
+        for single in ("sample", "slot"):
+            if self.samples and single in self.model_fields_set:
+                raise WrongSetting((single,), f"with several samples there is no {single}.", hint="Leave it away.")
+        return self
+
+    def illumination(self, board: Board, opened: Mapping[str, str] | None = None) -> Illumination:
+        """The beam; with several samples, it falls on whichever is in."""
+        beam = super().illumination(board, opened)
+        if not self.samples:
+            return beam
+        return replace(beam, inputs={**beam.inputs, CHANGER: self.changer}, changer="")

@@ -16,7 +16,7 @@ from firstlight.devices.sim._beamline import Beam
 from firstlight.devices.sim._exposure import open_spans
 from firstlight.devices.sim._published import Board
 from firstlight.model.motion import Segments, positions
-from firstlight.simulation import Part, Ring
+from firstlight.simulation import Part, Ring, at_slot
 
 EVER = 0.0
 """A moment before anything: clocks count from the start of the machine."""
@@ -37,6 +37,8 @@ class Illumination:
     :param opened: by the name of an input: the shutter whose time open, since it was first known, is its value (s).
     :param beam: of a beamline, which has energy, shutters and ring of its own; None without one.
     :param place: of the sample in the beamline: an element, or a distance in m.
+    :param changer: axis of the changer that holds the sample; empty for a sample that is always in the beam.
+    :param slot: position of the changer at which it is in the beam.
     """
 
     board: Board
@@ -48,13 +50,15 @@ class Illumination:
     opened: Mapping[str, str] = field(default_factory=dict)
     beam: Beam | None = None
     place: str | float = 0.0
+    changer: str = ""
+    slot: float = 0.0
 
     def check(self, now: float) -> None:
         """See that everything that is looked at is published.
 
         :raises NotFound: with the names that are known.
         """
-        for axis in self.inputs.values():
+        for axis in (*self.inputs.values(), *([self.changer] if self.changer else [])):
             self.board.motion(axis, now)
         for shutter in self.opened.values():
             self.board.shutter(shutter, now)
@@ -71,7 +75,9 @@ class Illumination:
         if stop <= start:
             return []
         motions = {name: self.board.motion(axis, start) for name, axis in self.inputs.items()}
-        count = count if self.opened or any(moves(rows, stop) for rows in motions.values()) else 1
+        changer = self.board.motion(self.changer, start) if self.changer else None
+        moving = [*motions.values(), *([changer] if changer is not None else [])]
+        count = count if self.opened or any(moves(rows, stop) for rows in moving) else 1
         found: list[Part] = []
         for a, b in self._spans(start, stop):
             pieces = max(1, math.ceil(count * (b - a) / (stop - start)))
@@ -80,6 +86,9 @@ class Illumination:
             for name, shutter in self.opened.items():
                 at[name] = open_time(self.board.shutter(shutter, EVER), edges).tolist()
             photons, energies = self._light(edges, at)
+            if changer is not None:
+                inside = at_slot(positions(changer, 0.5 * (edges[:-1] + edges[1:])), self.slot)
+                photons = np.where(inside, photons, 0.0).tolist()
             for k in range(pieces):
                 first = {name: values[k] for name, values in at.items()}
                 last = {name: values[k + 1] for name, values in at.items()}
@@ -87,7 +96,10 @@ class Illumination:
         return found
 
     def truth(self) -> dict[str, Any]:
-        """The beam, and what moves the sample."""
+        """The beam, what moves the sample, and its place in a changer."""
+        return self._light_truth() | ({"slot": self.slot} if self.changer else {})
+
+    def _light_truth(self) -> dict[str, Any]:
         if self.beam is not None:
             return {"beam": {"beamline": self.beam.name, "place": self.place}, "inputs": dict(self.inputs)}
         found: dict[str, Any] = {"flux": self.flux, "flux@units": "1/s"}

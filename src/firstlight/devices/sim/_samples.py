@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from firstlight.devices._configuration import Configuration, one_of, parse, unit
+from firstlight.devices._configuration import Configuration, WrongSetting, one_of, parse, unit
 from firstlight.devices._surroundings import Surroundings
 from firstlight.devices.sim._build import Degrees, Millimetres, PerSecond, Seconds
 from firstlight.devices.sim._edge import Angstroms, Density, EdgeSettings, Micrometres
-from firstlight.devices.sim._illuminated import IlluminatedConfiguration, KiloElectronvolts
+from firstlight.devices.sim._illuminated import ChangerConfiguration, IlluminatedConfiguration, KiloElectronvolts
 from firstlight.devices.sim._mca import SimMca
 from firstlight.devices.sim._names import Name, ShutterName
 from firstlight.devices.sim._point import SimPointDetector
@@ -24,6 +24,7 @@ from firstlight.simulation import (
     FluorescentPlate,
     GrowingFilm,
     Material,
+    PointChanger,
     PointSample,
     PulseDetector,
     composition,
@@ -123,12 +124,17 @@ class AbsorbingSample(EdgeSettings):
         return {}
 
 
-class PointDetectorConfiguration(IlluminatedConfiguration):
+AnyPointSample = Annotated[CircleSample | FilmSample | AbsorbingSample, Field(discriminator="technique")]
+
+
+class PointDetectorConfiguration(ChangerConfiguration):
     """A simulated counting detector that sees what a sample sends into one direction."""
 
     name: Name
-    sample: Annotated[CircleSample | FilmSample | AbsorbingSample, Field(discriminator="technique")]
+    sample: AnyPointSample | None = None
     """What is in the beam: ``technique`` is diffractometer, reflectivity or absorption."""
+    samples: dict[float, AnyPointSample] = Field(default_factory=dict)
+    """Several samples in its place, by their slots of the ``changer``."""
     dark: PerSecond = Field(default=0.5, ge=0)
     """Counts per second without beam."""
     efficiency: float = Field(default=1.0, gt=0)
@@ -138,9 +144,28 @@ class PointDetectorConfiguration(IlluminatedConfiguration):
     parts: int = Field(default=16, ge=1, le=1000)
     """Parts of an exposure during which something moves."""
 
+    @property
+    def _all(self) -> Collection[CircleSample | FilmSample | AbsorbingSample]:
+        if self.samples:
+            return self.samples.values()
+        if self.sample is None:
+            raise WrongSetting(("sample",), "what it looks at is missing.", hint="Give a sample with its technique.")
+        return (self.sample,)
+
     def moved(self) -> Collection[str]:
-        """Inputs of the sample."""
-        return self.sample.sample().inputs
+        """Inputs of the sample, or of all samples."""
+        return dict.fromkeys(name for sample in self._all for name in sample.sample().inputs)
+
+    def opened(self) -> dict[str, str]:
+        """Shutters whose time open is an input."""
+        return {name: shutter for sample in self._all for name, shutter in sample.opened.items()}
+
+    def seen(self) -> PointSample:
+        """The physics of the sample, or of all samples on their changer."""
+        if self.samples:
+            return PointChanger({slot: sample.sample() for slot, sample in self.samples.items()})
+        (sample,) = self._all
+        return sample.sample()
 
 
 class DiscSettings(Configuration):
@@ -251,11 +276,10 @@ class McaConfiguration(IlluminatedConfiguration):
 def point_detector(config: Mapping[str, Any], surroundings: Surroundings) -> SimPointDetector:
     """Build a ``sim.point_detector``."""
     c = parse(PointDetectorConfiguration, config, "sim.point_detector")
-    sample = c.sample.sample()
-    beam = c.illumination(surroundings.board, c.sample.opened)
+    beam = c.illumination(surroundings.board, c.opened())
     return SimPointDetector(
         c.name,
-        sample,
+        c.seen(),
         beam,
         dark=c.dark,
         efficiency=c.efficiency,

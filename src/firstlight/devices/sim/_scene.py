@@ -21,7 +21,7 @@ from firstlight.devices.sim._build import (
     board_of,
     pixel_type,
 )
-from firstlight.devices.sim._illuminated import IlluminatedConfiguration
+from firstlight.devices.sim._illuminated import ChangerConfiguration
 from firstlight.devices.sim._published import Board
 from firstlight.model import RealClock
 from firstlight.simulation import (
@@ -35,6 +35,7 @@ from firstlight.simulation import (
     Powder,
     PowderSettings,
     Scene,
+    SceneChanger,
     SingleCrystal,
     SingleCrystalSettings,
     crystal_structure,
@@ -182,7 +183,7 @@ AnySample = Annotated[
 ]
 
 
-class AreaDetectorConfiguration(IlluminatedConfiguration, SourceConfiguration):
+class AreaDetectorConfiguration(ChangerConfiguration, SourceConfiguration):
     """A simulated area detector that sees what a sample scatters."""
 
     name: str = "detector"
@@ -207,6 +208,8 @@ class AreaDetectorConfiguration(IlluminatedConfiguration, SourceConfiguration):
     """rot1, rot2 and rot3 of pyFAI."""
     sample: AnySample = PowderSample()
     """What is in the beam: ``technique`` is powder, crystal or darkfield."""
+    samples: dict[float, AnySample] = Field(default_factory=dict)
+    """Several samples in its place, by their slots of the ``changer``."""
     parts: int = Field(default=1, ge=1, le=1000)
     """Parts of an exposure during which something moves."""
     dead_time: Seconds = Field(default=1e-4, ge=0)
@@ -236,8 +239,18 @@ class AreaDetectorConfiguration(IlluminatedConfiguration, SourceConfiguration):
         return self
 
     def moved(self) -> Collection[str]:
-        """Inputs of the sample."""
-        return self.sample.moved
+        """Inputs of the sample, or of all samples."""
+        return dict.fromkeys(name for sample in self._all for name in sample.moved)
+
+    @property
+    def _all(self) -> Collection[PowderSample | CrystalSample | DarkFieldSample]:
+        return self.samples.values() or (self.sample,)
+
+    def scene(self) -> Scene:
+        """The sample before the detector, or all samples on their changer."""
+        if not self.samples:
+            return self.sample.scene(self)
+        return SceneChanger({slot: sample.scene(self) for slot, sample in self.samples.items()})
 
     def geometry(self) -> Geometry:
         """Where the detector stands."""
@@ -254,8 +267,7 @@ def area_detector(config: Mapping[str, Any], surroundings: Surroundings | None =
     c = parse(AreaDetectorConfiguration, config, "sim.area_detector")
     board: Board = surroundings.board if surroundings is not None else board_of(c.buffer, c.run)
     detector = Detector(c.shape, c.dtype, seed=c.seed, **c.detector.model_dump())
-    scene = c.sample.scene(c)
-    imager = AreaImager(scene, detector, module_mask(c.shape, c.modules, c.gap, c.dead, c.seed), seed=c.seed)
+    imager = AreaImager(c.scene(), detector, module_mask(c.shape, c.modules, c.gap, c.dead, c.seed), seed=c.seed)
     beam = c.illumination(board)
     return SimAreaDetector(
         c.name,
