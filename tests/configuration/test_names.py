@@ -104,6 +104,14 @@ CASES = [
         "{name: x, kind: sim.camera, shape: [10, 10], rois: {a: [5, 5, 9, 1]}}",
         "x.rois.a: columns 5 to 13 and rows 5 to 5",
     ),
+    (
+        "{name: x, kind: sim.camera, shape: [10, 10], rois: {a: {x: 0, y: 0, columns: 3, rows: 1, cell: [4, 4]}}}",
+        "x.rois.a: columns 0 to 11 and rows 0 to 3",
+    ),
+    (
+        "{name: x, kind: sim.area_detector, shape: [10, 10], rois: {a: [[0, 0, 2, 2], [9, 0, 2, 2]]}}",
+        "x.rois.a: r1: columns 9 to 10 and rows 0 to 1",
+    ),
     ("{name: x, kind: sim.mca, inputs: {y: up}}", "x.inputs.y: the sample has no input 'y'. Known: x, z, energy."),
     ("{name: x, kind: sim.mca, rois: {a: [10, 9000]}}", "x: x: region a: channels 10 to 9000 are not in the spectrum."),
     ("{name: x, kind: sim.mca, beamline: beam}", "x.at: its place in the beamline beam is missing."),

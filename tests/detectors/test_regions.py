@@ -50,6 +50,48 @@ def test_a_region_gives_its_statistics_and_profiles() -> None:
     assert values["cam:spot_vertical"].tolist() == part.sum(axis=1).tolist()
 
 
+def test_a_grid_is_counted_at_once_into_one_array() -> None:
+    frame = np.arange(80, dtype="<u2").reshape(8, 10)
+    grid = {"x": 1, "y": 2, "columns": 3, "rows": 2, "cell": [3, 2], "statistics": ["sum", "mean", "max"]}
+    values = process({"map": grid}, frame)
+    cells = frame[2:6, 1:10].reshape(2, 2, 3, 3).swapaxes(1, 2)
+    assert values["cam:map_sum"].tolist() == cells.sum(axis=(2, 3)).tolist()
+    np.testing.assert_allclose(values["cam:map_mean"], cells.mean(axis=(2, 3)))
+    assert values["cam:map_max"].tolist() == cells.max(axis=(2, 3)).tolist()
+    apart = process({"map": {**grid, "cell": [1, 1], "step": [4, 3], "statistics": ["sum"]}}, frame)
+    assert apart["cam:map_sum"].tolist() == frame[2:8:3, 1:10:4].tolist()
+
+
+def test_a_collection_is_counted_in_the_order_of_its_regions() -> None:
+    frame = np.arange(80, dtype="<u2").reshape(8, 10)
+    regions = {"b": [0, 0, 2, 1], "a": [3, 3, 1, 1], "ring": [5, 4, 0, 3, 0, 360]}
+    values = process({"spots": {"regions": regions, "statistics": ["sum", "min"]}}, frame)
+    alone = process(regions, frame)
+    assert values["cam:spots_sum"].tolist() == [alone[f"cam:{name}_sum"] for name in regions]
+    assert values["cam:spots_min"].tolist() == [alone[f"cam:{name}_min"] for name in regions]
+    (channel,) = step({"spots": [[0, 0, 2, 1], [3, 3, 1, 1]]}).prepare(FRAME)
+    assert (channel.name, channel.shape, channel.dtype) == ("cam:spots_sum", (2,), "<i8")
+    assert channel.info["selection"]["names"] == ["r0", "r1"]
+    assert channel.info["selection"]["regions"]["r1"] == {"kind": "rectangle", "x": 3, "y": 3, "width": 1, "height": 1}
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"x": 1, "y": 0, "columns": 5, "rows": 2, "cell": [2, 2]}, "columns 1 to 10 and rows 0 to 3 leave the frame"),
+        ({"x": 0, "y": 0, "columns": 0, "rows": 2, "cell": [2, 2]}, "columns: Input should be greater"),
+        ({"x": 0, "y": 0, "columns": 1, "rows": 1}, "cell: Field required"),
+        ([[0, 0, 2, 1], [9, 0, 2, 1]], "r1: columns 9 to 10"),
+        ([[0, 0, 2, 1], [9, 0]], "a region is "),
+        ({"regions": {}}, "regions: "),
+        ({"regions": {"a": {"x": 0, "y": 0, "width": 1, "height": 1, "statistics": ["sum"]}}}, "statistics of its own"),
+    ],
+)
+def test_many_regions_that_do_not_fit_are_refused(given: Any, why: str) -> None:
+    with pytest.raises(InvalidInput, match=f"cam: region many: .*{why}"):
+        step({"many": given}).prepare(FRAME)
+
+
 @pytest.mark.parametrize("dtype", ["|u1", "<u4", "<u8", "<f4", "<i2"])
 def test_every_type_of_frame_is_counted(dtype: str) -> None:
     frame = np.full((8, 10), 7, dtype)
@@ -135,6 +177,29 @@ def test_a_camera_counts_in_regions_that_may_change_between_runs(
     ):
         with pytest.raises(InvalidInput, match=words):
             camera.rois[name] = region
+
+
+def test_many_regions_are_kept_as_settings_and_counted_when_asked_for(
+    camera: Camera, make_run: MakeRun, buffer: Buffer
+) -> None:
+    camera.rois["map"] = {"x": 0, "y": 0, "columns": 3, "rows": 2, "cell": (2, 2), "statistics": ("sum", "std")}
+    camera.rois["spots"] = [(0, 0, 1, 1), (2, 2, 2, 2), (3, 2, 0, 2, 0, 360)]
+    kept = camera.settings()
+    regions = dict(camera.rois.items())
+    camera.rois.clear()
+    assert camera.restore(kept) == []
+    assert dict(camera.rois.items()) == regions
+
+    async def body() -> None:
+        run = make_run()
+        made = await acquire(camera, run, only=["cam:map_sum", "cam:spots_sum"])
+        assert made == [*STAMPS, "cam:map_sum", "cam:spots_sum"]
+        counts = read(buffer, run, "cam:map_sum")
+        assert counts.shape == (3, 2, 3)
+        assert counts[2].tolist() == [[8] * 3] * 2
+        assert read(buffer, run, "cam:spots_sum")[1, :2].tolist() == [1, 4]
+
+    asyncio.run(body())
 
 
 def test_only_what_is_asked_for_is_published(camera: Camera, make_run: MakeRun, buffer: Buffer) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from firstlight.kernels import _loops, _twins, region_profile, region_statistics
+from firstlight.kernels import _loops, _twins, region_profile, region_statistics, regions_statistics
 
 DTYPES = ("uint8", "uint16", "uint32", "uint64", "int32", "float32", "float64")
 
@@ -67,6 +67,37 @@ def test_a_rectangle_counts_what_numpy_counts(y: int, x: int, height: int, width
     assert found.std == pytest.approx(part.std(dtype=np.float64), abs=1e-6)
     np.testing.assert_array_equal(region_profile(frame, spans, horizontal=True), part.sum(axis=0, dtype=np.int64))
     np.testing.assert_array_equal(region_profile(frame, spans, horizontal=False), part.sum(axis=1, dtype=np.int64))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_many_regions_count_what_each_of_them_counts(dtype: str) -> None:
+    frame = frame_of(dtype)
+    parts = [SPANS, SPANS[:1], SPANS[2:3], SPANS[1:]]
+    spans, ends = np.concatenate(parts), np.cumsum([len(part) for part in parts])
+    many = regions_statistics(frame, spans, ends)
+    single = [region_statistics(frame, part) for part in parts]
+    for name in ("pixels", "total", "mean", "std", "least", "most"):
+        np.testing.assert_array_equal(getattr(many, name), [getattr(one, name) for one in single], name)
+    zero = np.float64(0) if np.dtype(dtype).kind == "f" or dtype == "uint64" else np.int64(0)
+    kind = np.asarray(zero).dtype
+
+    def columns() -> tuple[NDArray[np.int64], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+        return np.empty(4, np.int64), np.empty(4, kind), np.empty(4, kind), np.empty(4, kind), np.empty(4)
+
+    found, expected = columns(), columns()
+    _loops.regions(frame, spans, ends, zero, *found)
+    _twins.regions(frame, spans, ends, zero, *expected)
+    for one, other in zip(found[:4], expected[:4], strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_allclose(found[4], expected[4], rtol=1e-12)
+
+
+def test_one_of_many_without_any_number_counts_nothing() -> None:
+    frame = np.array([[np.nan, np.nan], [1.0, 3.0]])
+    found = regions_statistics(frame, np.array([[0, 0, 2], [1, 0, 2]]), np.array([1, 2]))
+    assert found.pixels.tolist() == [0, 2]
+    assert np.isnan([found.total[0], found.mean[0], found.std[0], found.least[0], found.most[0]]).all()
+    assert (found.total[1], found.mean[1], found.std[1], found.least[1], found.most[1]) == (4.0, 2.0, 1.0, 1.0, 3.0)
 
 
 def test_sums_of_large_integers_are_exact() -> None:

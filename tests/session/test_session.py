@@ -251,6 +251,31 @@ def _small_disk(folder: Path) -> Path:
     return folder
 
 
+def test_a_grid_of_regions_is_one_array_channel_of_a_scan(session: Session) -> None:
+    camera = session.devices["cam"]
+    camera.rois["map"] = {"x": 0, "y": 0, "columns": 8, "rows": 4, "cell": [8, 2]}
+    camera.rois["spots"] = {"regions": {"left": [0, 0, 4, 4], "right": [60, 4, 4, 4]}, "statistics": ["mean"]}
+    try:
+        run = session.ascan("sx", 0, 0.1, 2, 0.01, "cam", "diode")
+        mesh = session.amesh("sx", 0, 0.1, 1, "rot", 0, 1, 1, 0.01, "cam:map_sum")
+    finally:
+        camera.rois.clear()
+    frames = run["cam"][:]
+    cells = frames.reshape(3, 4, 2, 8, 8).sum(axis=(2, 4), dtype=np.int64)
+    np.testing.assert_array_equal(run["cam:map_sum"][:], cells)
+    np.testing.assert_allclose(run["cam:spots_mean"][:, 1], frames[:, 4:8, 60:64].mean(axis=(1, 2)))
+    assert mesh["cam:map_sum"].shape == (4, 4, 8)
+    assert "cam" not in mesh
+    assert run.path is not None
+    with h5py.File(run.path, "r", locking=False) as file:
+        entry = file["1.1"] if "1.1" in file else next(iter(file.values()))
+        assert entry["instrument/cam_map/selection/kind"].asstr()[()] == "grid"
+        assert entry["instrument/cam_map/selection/cell"][()].tolist() == [8, 2]
+        assert entry["instrument/cam_spots/selection/names"].asstr()[()].tolist() == ["left", "right"]
+        assert entry["instrument/cam_spots/selection/regions/right/x"][()] == 60
+        np.testing.assert_array_equal(entry["measurement/cam_map_sum"][()], cells)
+
+
 def test_regions_of_a_camera_are_counted_and_only_what_is_asked_for_is_saved(session: Session) -> None:
     camera = session.devices["cam"]
     camera.rois["spot"] = {"x": 4, "y": 2, "width": 10, "height": 5, "statistics": ["sum", "max"]}

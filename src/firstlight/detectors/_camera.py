@@ -15,7 +15,7 @@ from firstlight.detectors._channels import channels, region_channels
 from firstlight.detectors._pipeline import StepSpec
 from firstlight.detectors._receiver import socket_of
 from firstlight.detectors._status import Status
-from firstlight.devices import Arc, Rectangle, Regions, area_region
+from firstlight.devices import AnyRegion, Regions, area_region
 from firstlight.model import (
     CameraInfo,
     ChannelSpec,
@@ -75,8 +75,9 @@ class Camera:
             self._truth: dict[str, Any] = client.call("truth")
         self.changed: list[Callable[[Camera], None]] = []
         """Called after the regions were changed."""
-        self.rois: Regions[Rectangle | Arc] = Regions(name, self._region, self._tell, lambda: _TAKEN)
-        """Regions of the frames that are counted, by name: ``cam.rois["spot"] = (x, y, width, height)``, pixels."""
+        self.rois: Regions[AnyRegion] = Regions(name, self._region, self._tell, lambda: _TAKEN)
+        """Regions of the frames that are counted, by name: ``cam.rois["spot"] = (x, y, width, height)``, pixels;
+        a list of such, or a grid, is counted into an array."""
         self.rois.replace(rois or {})
         self._configured = dict(self.rois.items())
         self._exposure = 0.0
@@ -241,7 +242,7 @@ class Camera:
                 wanted[name] = given
         return [StepSpec("firstlight.detectors._regions:step", {"regions": wanted})] if wanted else []
 
-    def _region(self, name: str, given: Any) -> Rectangle | Arc:
+    def _region(self, name: str, given: Any) -> AnyRegion:
         return area_region(self.name, name, given, self.info.shape)
 
     def _tell(self) -> None:

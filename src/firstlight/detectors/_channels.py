@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from firstlight.devices import Arc, Rectangle
+from firstlight.devices import AnyRegion, Collection, Grid, Rectangle
 from firstlight.model import CameraInfo, ChannelKind, ChannelRole, ChannelSpec, TriggerPlan
 
 START, STOP, STATUS = ":start", ":stop", ":status"
@@ -29,8 +29,9 @@ def channels(name: str, info: CameraInfo, plan: TriggerPlan | None = None) -> tu
     )
 
 
-def region_channels(frame: ChannelSpec, regions: Mapping[str, Rectangle | Arc]) -> tuple[ChannelSpec, ...]:
-    """What regions of a camera's frames publish: ``cam:spot_sum`` ..., ``cam:spot_horizontal``.
+def region_channels(frame: ChannelSpec, regions: Mapping[str, AnyRegion]) -> tuple[ChannelSpec, ...]:
+    """What regions of a camera's frames publish: ``cam:spot_sum`` ..., ``cam:spot_horizontal``. A grid and a
+    collection give an array of each.
 
     Sums of integers are 64-bit integers; a frame that is missing gives -1 or NaN.
     """
@@ -40,7 +41,7 @@ def region_channels(frame: ChannelSpec, regions: Mapping[str, Rectangle | Arc]) 
     for name, region in regions.items():
 
         def channel(
-            part: str, dtype: str, shape: tuple[int, ...] = (), name: str = name, region: Rectangle | Arc = region
+            part: str, dtype: str, shape: tuple[int, ...] = (), name: str = name, region: AnyRegion = region
         ) -> ChannelSpec:
             info = {"region": name, "part": part, "selection": region.selection}
             return ChannelSpec(
@@ -48,7 +49,8 @@ def region_channels(frame: ChannelSpec, regions: Mapping[str, Rectangle | Arc]) 
                 role=ChannelRole.COUNTER, info=info,
             )  # fmt: skip
 
-        made += [channel(part, total if part == "sum" else "<f8") for part in region.statistics]
+        shape = region.shape if isinstance(region, (Grid, Collection)) else ()
+        made += [channel(part, total if part == "sum" else "<f8", shape) for part in region.statistics]
         if isinstance(region, Rectangle):
             sizes = {"horizontal": region.width, "vertical": region.height}
             made += [channel(part, total, (sizes[part],)) for part in region.profiles]

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstlight.detectors._channels import region_channels
-from firstlight.devices import Arc, Rectangle, area_region
-from firstlight.kernels import region_profile, region_statistics
+from firstlight.devices import AnyRegion, Arc, Collection, Grid, Rectangle, area_region
+from firstlight.kernels import region_profile, region_statistics, regions_statistics
 from firstlight.model import Block, ChannelSpec
 
 _ATTRIBUTES = {"sum": "total", "mean": "mean", "std": "std", "min": "least", "max": "most"}
@@ -34,8 +34,7 @@ class RegionStep:
         regions = {name: area_region(frame.name, name, r, (height, width)) for name, r in self._given.items()}
         channels = region_channels(frame, regions)
         self._work = [
-            self._counting(f"{frame.name}:{name}_", region, region.spans((height, width)))
-            for name, region in regions.items()
+            self._counting(f"{frame.name}:{name}_", region, (height, width)) for name, region in regions.items()
         ]
         example = np.zeros((height, width), frame.dtype)
         example.flags.writeable = False
@@ -53,8 +52,29 @@ class RegionStep:
         """Nothing is left."""
         return ()
 
-    @staticmethod
     def _counting(
+        self, prefix: str, region: AnyRegion, shape: tuple[int, int]
+    ) -> Callable[[NDArray[Any]], dict[str, NDArray[Any]]]:
+        if isinstance(region, (Grid, Collection)):
+            return self._counting_many(prefix, region, region.each(shape))
+        return self._counting_one(prefix, region, region.spans(shape))
+
+    @staticmethod
+    def _counting_many(
+        prefix: str, region: Grid | Collection, each: Sequence[NDArray[np.int64]]
+    ) -> Callable[[NDArray[Any]], dict[str, NDArray[Any]]]:
+        spans, ends = np.concatenate(each), np.cumsum([len(part) for part in each])
+
+        def count(frame: NDArray[Any]) -> dict[str, NDArray[Any]]:
+            found = regions_statistics(frame, spans, ends)
+            return {
+                prefix + part: getattr(found, _ATTRIBUTES[part]).reshape(region.shape) for part in region.statistics
+            }
+
+        return count
+
+    @staticmethod
+    def _counting_one(
         prefix: str, region: Rectangle | Arc, spans: NDArray[np.int64]
     ) -> Callable[[NDArray[Any]], dict[str, NDArray[Any]]]:
         def count(frame: NDArray[Any]) -> dict[str, NDArray[Any]]:

@@ -1,6 +1,16 @@
 """Drivers behind the protocols of ``model``, and what every axis has in common."""
 
-from firstlight.devices._area import STATISTICS, Arc, AreaRegion, Rectangle, SourceConfiguration, area_region
+from firstlight.devices._area import (
+    STATISTICS,
+    AnyRegion,
+    Arc,
+    AreaRegion,
+    Collection,
+    Grid,
+    Rectangle,
+    SourceConfiguration,
+    area_region,
+)
 from firstlight.devices._attribute import AttributeCounter, SoftCounterConfiguration
 from firstlight.devices._attribute_hook import AttributeHook
 from firstlight.devices._axis import Axis
@@ -48,6 +58,7 @@ __all__ = [
     "SOURCES",
     "STATISTICS",
     "AnyAxisConfiguration",
+    "AnyRegion",
     "Arc",
     "AreaRegion",
     "Assembly",
@@ -59,8 +70,10 @@ __all__ = [
     "CalculatedCounter",
     "CalculatedCounterConfiguration",
     "Calibration",
+    "Collection",
     "Configuration",
     "Device",
+    "Grid",
     "IntegratingCounter",
     "Kind",
     "Mca",

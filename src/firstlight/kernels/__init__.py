@@ -4,7 +4,13 @@ from firstlight.kernels._angles import angle_weights
 from firstlight.kernels._correct import LEAST_TRANSMISSION, Corrected, Reduced, attenuation, reduce_stack
 from firstlight.kernels._filters import FILTERS, filter_response, ramp_kernel
 from firstlight.kernels._gridrec import TOLERANCE, Gridrec, reconstruct
-from firstlight.kernels._region import RegionStatistics, region_profile, region_statistics
+from firstlight.kernels._region import (
+    RegionsStatistics,
+    RegionStatistics,
+    region_profile,
+    region_statistics,
+    regions_statistics,
+)
 from firstlight.kernels._threads import cores, each
 from firstlight.kernels._warm import warm_up
 
@@ -16,6 +22,7 @@ __all__ = [
     "Gridrec",
     "Reduced",
     "RegionStatistics",
+    "RegionsStatistics",
     "angle_weights",
     "attenuation",
     "cores",
@@ -26,5 +33,6 @@ __all__ = [
     "reduce_stack",
     "region_profile",
     "region_statistics",
+    "regions_statistics",
     "warm_up",
 ]

@@ -263,6 +263,32 @@ def region(frame: NDArray[Any], spans: NDArray[np.int64], zero: Any) -> tuple[in
 
 
 @_compiled
+def regions(
+    frame: NDArray[Any],
+    spans: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    zero: Any,
+    counts: NDArray[np.int64],
+    totals: NDArray[Any],
+    least: NDArray[Any],
+    most: NDArray[Any],
+    squares: NDArray[np.float64],
+) -> None:
+    """What ``region`` gives, of many regions of one frame.
+
+    :param spans: (spans, 3), as for ``region``, those of each region together.
+    :param ends: (regions,) index after the last span of each.
+    :param counts: (regions,), overwritten, as are the others; ``totals``, ``least`` and ``most`` are of the type of
+        ``zero``.
+    """
+    first = 0
+    for k in range(len(ends)):
+        found = region(frame, spans[first : ends[k]], zero)
+        counts[k], totals[k], least[k], most[k], squares[k] = found
+        first = ends[k]
+
+
+@_compiled
 def profile(frame: NDArray[Any], spans: NDArray[np.int64], horizontal: bool, first: int, out: NDArray[Any]) -> None:
     """Sums of a region over its rows (a horizontal profile) or its columns, NaN left out.
 

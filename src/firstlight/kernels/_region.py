@@ -40,6 +40,47 @@ def region_statistics(frame: NDArray[Any], spans: NDArray[np.int64]) -> RegionSt
     return RegionStatistics(count, total, total / count, math.sqrt(squares / count), least, most)
 
 
+@dataclass(frozen=True, slots=True)
+class RegionsStatistics:
+    """What many regions of one frame count, an item each; see :class:`RegionStatistics`.
+
+    :param total: 64-bit integers, or floats; 0 where there is no pixel, in which the others are NaN.
+    """
+
+    pixels: NDArray[np.int64]
+    total: NDArray[Any]
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+    least: NDArray[np.float64]
+    most: NDArray[np.float64]
+
+
+def regions_statistics(frame: NDArray[Any], spans: NDArray[np.int64], ends: NDArray[np.int64]) -> RegionsStatistics:
+    """The statistics of many regions of one frame, each as :func:`region_statistics` gives it.
+
+    :param frame: (rows, columns), any integer or float type.
+    :param spans: (spans, 3): row, first column, column after the last; those of each region together.
+    :param ends: (regions,): index of the span after the last one of each region.
+    """
+    from firstlight.kernels import _loops
+
+    zero = _zero(frame.dtype)
+    kind = np.asarray(zero).dtype
+    counts, squares = np.empty(len(ends), np.int64), np.empty(len(ends))
+    totals, least, most = (np.empty(len(ends), kind) for _ in range(3))
+    _loops.regions(frame, spans, ends, zero, counts, totals, least, most, squares)
+    empty = counts == 0
+    pixels = np.where(empty, 1, counts)
+
+    def known(values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.where(empty, math.nan, values)
+
+    # Floats have a number for nothing at all, integers do not.
+    total = known(totals) if kind.kind == "f" else totals
+    std = known(np.sqrt(squares / pixels))
+    return RegionsStatistics(counts, total, known(totals / pixels), std, known(least), known(most))
+
+
 def region_profile(frame: NDArray[Any], spans: NDArray[np.int64], *, horizontal: bool) -> NDArray[Any]:
     """Sums of a region over its rows (horizontal: one number a column) or over its columns.
 

@@ -114,6 +114,22 @@ def region(frame: NDArray[Any], spans: NDArray[np.int64], zero: Any) -> tuple[in
     return values.size, total, values.min(), values.max(), float(((values - total / values.size) ** 2).sum())
 
 
+def regions(
+    frame: NDArray[Any],
+    spans: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    zero: Any,
+    counts: NDArray[np.int64],
+    totals: NDArray[Any],
+    least: NDArray[Any],
+    most: NDArray[Any],
+    squares: NDArray[np.float64],
+) -> None:
+    """Twin of ``_loops.regions``."""
+    for k, part in enumerate(np.split(spans, ends[:-1])):
+        counts[k], totals[k], least[k], most[k], squares[k] = region(frame, part, zero)
+
+
 def profile(frame: NDArray[Any], spans: NDArray[np.int64], horizontal: bool, first: int, out: NDArray[Any]) -> None:
     """Twin of ``_loops.profile``."""
     out[:] = 0

@@ -9,7 +9,7 @@ import numpy as np
 
 from firstlight.kernels._correct import attenuation, reduce_stack
 from firstlight.kernels._gridrec import Gridrec
-from firstlight.kernels._region import region_profile, region_statistics
+from firstlight.kernels._region import region_profile, region_statistics, regions_statistics
 
 
 def warm_up(progress: Callable[[str, int, int], None] | None = None) -> None:
@@ -32,6 +32,7 @@ def warm_up(progress: Callable[[str, int, int], None] | None = None) -> None:
         spans = np.array([[0, 0, 2]])
         region_statistics(frame, spans)
         region_profile(frame, spans, horizontal=True)
+        regions_statistics(frame, spans, np.array([1]))
 
     def reconstructed(axes: float | tuple[float, float]) -> None:
         Gridrec(angles, 16, 7.5, workers=1)(np.zeros((8, 16), np.float32), axes=axes)
