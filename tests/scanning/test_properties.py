@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from firstlight.model import EndReason, FirstlightError, Scan, ScanKind
-from firstlight.scanning import amesh, ascan, dscan, flyscan, loopscan
+from firstlight.model import Conflict, EndReason, FirstlightError, Scan, ScanKind
+from firstlight.scanning import Job, Progress, amesh, ascan, dscan, flyscan, loopscan
 from tests.scanning.conftest import Beamline, sealed_and_whole
 from tests.scanning.test_failures import Faulty
 
@@ -89,6 +90,45 @@ def test_an_abort_at_any_moment_leaves_a_sealed_run(beamline: Beamline, scan: Sc
     assert outcome.end.reason in (EndReason.SUCCESS, EndReason.ABORTED)
     sealed_and_whole(beamline.run)
     visited(beamline.run, scan, described)
+    assert beamline.at_rest_and_closed()
+
+
+@given(scan=scans(), moment=st.floats(0, 3), rest=st.floats(0, 100), how=st.sampled_from(["resume", "stop", "abort"]))
+@relaxed
+def test_a_pause_at_any_moment_leaves_out_no_point(
+    beamline: Beamline, scan: Scan, moment: float, rest: float, how: str
+) -> None:
+    beamline.engine.move({"rot": 0.0, "sy": 0.0})
+    described = dict(beamline.engine.dry_run(scan).positions)
+    due = beamline.clock.now() + moment
+    asked: list[Job[Any]] = []
+
+    async def later(job: Job[Any]) -> None:
+        await beamline.clock.sleep_until(beamline.clock.now() + rest)
+        with suppress(Conflict):
+            getattr(job, how)()
+
+    def look(progress: Progress) -> None:
+        if beamline.clock.now() >= due and not asked:
+            asked.append(beamline.engine.scan)
+            with suppress(Conflict):
+                asked[0].pause()
+                beamline.engine.loop.create_task(later(asked[0]))
+
+    beamline.engine.listeners.append(look)
+    outcome = beamline.engine.submit(scan).result(30)
+    beamline.engine.listeners.remove(look)
+    event(f"{outcome.end.reason.value}, {len(outcome.end.pauses)} pauses")
+    if how == "resume":
+        assert outcome.points == scan.npoints
+    assert outcome.end.reason in (EndReason.SUCCESS, EndReason.ABORTED)
+    run = beamline.run
+    for pause in outcome.end.pauses:
+        epochs = run["epoch"]
+        assert np.all(epochs[: pause.point] <= pause.start)
+        assert np.all(epochs[pause.point :] >= pause.stop)
+    sealed_and_whole(run)
+    visited(run, scan, described)
     assert beamline.at_rest_and_closed()
 
 

@@ -202,6 +202,35 @@ def test_progress_of_anybody_is_heard(
     leave()
 
 
+def test_any_operator_pauses_resumes_and_stops_a_scan(
+    session: RemoteSession, attach: Callable[..., RemoteSession], wait_for: Callable[..., None]
+) -> None:
+    other = attach(label="shell")
+    events: list[Progress] = []
+    other.listen(events.append)
+    with pytest.raises(Conflict, match="No scan runs"):
+        other.pause()
+    job = session.launch(session.loopscan.scan(100_000, 0.001, "ring"))
+    wait_for(lambda: any(event.point for event in events))
+    other.pause("tea")
+    wait_for(lambda: events[-1].paused == "tea")
+    assert session.status.jobs[0].paused == "tea"
+    paused_at = events[-1].point
+    session.resume()
+    wait_for(lambda: events[-1].point > paused_at + 5)
+    with pytest.raises(Conflict, match="does not wait"):
+        session.resume()
+    with attach(role=Role.VIEW) as observer, pytest.raises(WireError):
+        observer.pause()
+    other.stop_scan("seen enough")
+    run = session.saved(job)
+    assert run.end is not None
+    assert run.end.reason is EndReason.SUCCESS
+    assert run.end.message == "seen enough"
+    assert [(pause.reason, pause.point) for pause in run.end.pauses] == [("tea", paused_at)]
+    assert paused_at < run.npoints < 100_000
+
+
 def test_shutters_and_counters_answer(session: RemoteSession) -> None:
     session.fshut.open()
     assert session.fshut.is_open

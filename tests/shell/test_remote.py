@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,23 @@ def test_the_same_commands_serve_a_session_elsewhere(attached: Prompt) -> None:
     assert "axis rot" in attached("info rot")
     assert "no topic" not in attached("showlog session 200")
     assert "No insertion device" in attached("wid")
+
+
+def test_the_scan_of_somebody_else_is_paused_and_stopped_from_this_prompt(
+    attached: Prompt, wait_for: Callable[..., None]
+) -> None:
+    assert attached("pause").startswith("No scan runs.")
+    with open_session("far") as other:
+        job: Any = other.launch(other.loopscan.scan(100_000, 0.001, "diode"))
+        assert "resume lets it go on" in attached('pause "tea time"')
+        wait_for(lambda: other.status.jobs[0].paused == "tea time")
+        assert attached("resume") == "The scan goes on.\n"
+        assert "does not wait" in attached("resume")
+        assert "next safe point" in attached("stop_scan")
+        run = other.open(job.result())
+    assert run.end is not None
+    assert run.end.message.startswith("Stopped by ")
+    assert run.npoints < 100_000
 
 
 def test_a_session_that_does_not_run_is_told(buffer_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

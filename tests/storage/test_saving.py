@@ -18,6 +18,8 @@ from firstlight.model import (
     ChannelSpec,
     EndReason,
     NotFound,
+    Pause,
+    RunEnd,
     RunState,
     StorageFull,
 )
@@ -193,6 +195,23 @@ def test_how_a_run_ended_is_in_its_file(buffer: Buffer, dataset: DatasetFolder, 
             assert entry["end_reason"][()].decode() == word
             assert entry["writer/status"][()].decode() == "SUCCEEDED"
             assert ("end_message" in entry) == bool(message)
+
+
+def test_the_pauses_of_a_run_are_in_its_file(buffer: Buffer, dataset: DatasetFolder) -> None:
+    pauses = (Pause(point=3, start=10.0, stop=12.5, reason="tea"), Pause(point=7, start=20.0, stop=21.0, reason="beam"))
+    with saving(buffer):
+        with buffer.create_run(describe(dataset.saving()), readers=("saver",)) as run:
+            run.running()
+            run.stop(RunEnd(reason=EndReason.SUCCESS, epoch=30.0, pauses=pauses))
+        wait_closed(buffer, run.key)
+    with open_scan(dataset.scan_file(1)) as scan, scan.tree() as entry:
+        assert scan.end is not None
+        assert scan.end.pauses == pauses
+        told = entry["instrument/pauses"]
+        assert told["point"][()].tolist() == [3, 7]
+        assert told["stop"][()].tolist() == [12.5, 21.0]
+        assert [text.decode() for text in told["reason"][()]] == ["tea", "beam"]
+        assert told["start"].attrs["units"] == "s"
 
 
 def test_a_run_without_a_saving_is_none_of_the_savers_business(buffer: Buffer) -> None:

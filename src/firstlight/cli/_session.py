@@ -70,7 +70,7 @@ def ls(json: Json = False) -> None:
                 status.pid,
                 moment(status.since),
                 f"{status.devices}, {len(status.failed)} failed" if status.failed else status.devices,
-                "; ".join(f"{job.doing} ({job.client})" for job in status.jobs) or "nothing",
+                "; ".join(map(_job, status.jobs)) or "nothing",
                 ", ".join(str(client) for client in status.clients) or "nobody",
                 f"{status.current.proposal}/{status.current.sample}",
             )
@@ -92,6 +92,11 @@ def stop(
     from firstlight import session
 
     say(f"Session {session.stop(name)} has ended.")
+
+
+def _job(job: Any) -> str:
+    paused = f", waits: {job.paused}" if job.paused else ""
+    return f"{job.doing} ({job.client}{paused})"
 
 
 def _plain(status: SessionStatus) -> dict[str, Any]:

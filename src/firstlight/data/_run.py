@@ -269,6 +269,8 @@ class Run(Mapping[str, Channel]):
         else:
             lines.append(f"  {self.state.name}")
         lines.append(f"  {self.where}")
+        pauses = end.pauses if end is not None else ()
+        lines += [f"  waited {p.stop - p.start:.1f} s before point {p.point}: {p.reason}" for p in pauses]
         asked = "" if info.npoints is None else f" of {info.npoints}"
         lines.append(f"  {self.npoints}{asked} points")
         width = max((len(name) for name in self), default=0)

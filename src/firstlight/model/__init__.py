@@ -58,7 +58,7 @@ from firstlight.model._errors import (
 )
 from firstlight.model._expression import FUNCTIONS, Expression, Formula
 from firstlight.model._formula import ExpressionError, nearest
-from firstlight.model._run import EndReason, PlotHint, Quantity, RunEnd, RunInfo, RunState, Saving
+from firstlight.model._run import EndReason, Pause, PlotHint, Quantity, RunEnd, RunInfo, RunState, Saving
 from firstlight.model._scan import Scan, ScanKind
 from firstlight.model._step import Step
 from firstlight.model._trigger import TriggerMode, TriggerPlan
@@ -107,6 +107,7 @@ __all__ = [
     "MotionHook",
     "NotFound",
     "OutOfBand",
+    "Pause",
     "PlotHint",
     "ProcessError",
     "Quantity",

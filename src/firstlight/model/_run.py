@@ -109,6 +109,18 @@ class RunInfo(_Value):
     """Seconds after STOPPED that the saver waits for the online channels."""
 
 
+class Pause(_Value):
+    """A while in which a run waited."""
+
+    point: int
+    """Index of the first point after it."""
+    start: float
+    """UTC seconds."""
+    stop: float
+    """UTC seconds."""
+    reason: str = ""
+
+
 class RunEnd(_Value):
     """How a run ended, written once when it stops."""
 
@@ -119,3 +131,5 @@ class RunEnd(_Value):
     """UTC seconds."""
     positioners: dict[str, Quantity] = Field(default_factory=dict)
     """Positions of all axes at the end."""
+    pauses: tuple[Pause, ...] = ()
+    """When it waited, in their order."""

@@ -15,6 +15,7 @@ from firstlight.scanning._plan import Plan
 from firstlight.scanning._presets import Hook, Preset, hooks
 from firstlight.scanning._progress import Reporter
 from firstlight.scanning._record import Recorder
+from firstlight.scanning._steering import Steering
 from firstlight.scanning._store import Readable, Reader
 from firstlight.scanning._travel import travel
 from firstlight.scanning._waits import Waits
@@ -39,6 +40,7 @@ class Acquisition:
         reporter: Reporter,
         reader: Reader,
         presets: Sequence[Preset],
+        steering: Steering,
     ) -> None:
         self.clock = clock
         self.devices = devices
@@ -50,6 +52,7 @@ class Acquisition:
         self.reporter = reporter
         self.reader = reader
         self.presets = presets
+        self.steering = steering
         self._heard = heard({*devices.counters, *devices.cameras, *devices.triggers})
 
     @property

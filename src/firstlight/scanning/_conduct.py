@@ -33,6 +33,7 @@ from firstlight.scanning._presets import EndScan, Preset, RunView
 from firstlight.scanning._progress import Listener, Reporter
 from firstlight.scanning._record import Recorder, axis_columns
 from firstlight.scanning._software import acquire
+from firstlight.scanning._steering import Steering
 from firstlight.scanning._store import Owner, Store
 from firstlight.scanning._travel import travel_all
 from firstlight.scanning._waits import Waits, retrieve
@@ -121,10 +122,19 @@ class Conductor:
     stopped; then what was acquired is drained, axes that have to go back go, and the channels are sealed.
     """
 
-    def __init__(self, settings: Settings, plan: Plan, interrupt: Interrupt, *, parent: str | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        plan: Plan,
+        interrupt: Interrupt,
+        steering: Steering | None = None,
+        *,
+        parent: str | None = None,
+    ) -> None:
         self._s = settings
         self._plan = plan
         self._interrupt = interrupt
+        self._steering = steering or Steering()
         self._parent = parent
         self._clock = settings.clock
         self._waits = Waits(settings.clock, settings.devices)
@@ -155,10 +165,12 @@ class Conductor:
             plan.points,
             duration(plan, self._s.devices),
         )
-        cause = await supervise(self._make(owner, reporter), self._waits, self._s, self._interrupt, self._trouble)
+        with self._steering.telling(reporter.pausing):
+            body = self._make(owner, reporter)
+            cause = await supervise(body, self._waits, self._s, self._interrupt, self._trouble)
         reporter.enter(RunState.RUNNING, "stopping")
         cause = await self._clean_up(cause)
-        end, error = run_end(cause, clock, self._s.devices)
+        end, error = run_end(cause, clock, self._s.devices, self._steering.take())
         await self._after(end)
         end, error = finish(owner, end, error)
         reporter.enter(RunState.STOPPED)
@@ -186,6 +198,7 @@ class Conductor:
             reporter=reporter,
             reader=reader,
             presets=tuple(s.presets),
+            steering=self._steering,
         )
         await a.hook("scan_prepare", self._view)
         self._prepared = [call.device for call in chain.prepare]

@@ -14,6 +14,7 @@ from firstlight.model import Block, DeviceError, DeviceTimeout, NotFound, Ragged
 from firstlight.model.motion import Segments, crossings, positions, trapezoid
 from firstlight.scanning._acquisition import Acquisition
 from firstlight.scanning._plan import LEAD, Sweep
+from firstlight.scanning._rest import safe_point
 from firstlight.scanning._store import Readable
 
 FASTEST, SLOWEST = 0.02, 0.1
@@ -50,11 +51,15 @@ class Continuous:
         """Go to the start, set everything going, follow it to the end."""
         a, clock = self._a, self._a.clock
         self._frames = [(camera.name, a.reader.channel(a.plan.frames_of(camera))) for camera in a.plan.cameras]
+        await safe_point(a, 0)
         if self._sweep is not None:
             a.reporter.at(0, "moving to the start")
             # The play is taken up in the direction of the sweep, which then goes straight.
             await a.go(self._sweep.axis, self._sweep.departure, side=self._sweep.direction)
+            await safe_point(a, 0)
         a.recorder.began = clock.now()
+        if not a.plan.scan.sequence:
+            a.steering.refusal = f"{a.plan.scan.name} cannot wait: its devices make all points by themselves."
         try:
             if self._sweep is None:
                 self._moment = clock.now() + LEAD
@@ -72,6 +77,7 @@ class Continuous:
             self.interrupted()
             raise
         finally:
+            a.steering.refusal = ""
             if self._motion is not None and not self._motion.done():
                 # Only when something failed: its cancellation stops the axis.
                 a.waits.abandon(self._motion)
@@ -140,6 +146,7 @@ class Continuous:
         look = min(max(self._period, FASTEST), SLOWEST)
         while True:
             await self.drain()
+            a.steering.check()
             done = self.done()
             a.waits.point = done
             a.reporter.at(done)

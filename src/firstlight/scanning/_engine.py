@@ -155,6 +155,17 @@ class Engine(Movements):
         """Whether a scan runs now."""
         return any(job.sort == "scan" for job in self.jobs)
 
+    @property
+    def scan(self) -> Job[Outcome]:
+        """The scan that runs now: it can be paused, resumed, stopped, aborted.
+
+        :raises Conflict: when none runs.
+        """
+        for job in self.jobs:
+            if job.sort == "scan":
+                return job
+        raise Conflict("No scan runs.", hint="Start one first.")
+
     def run(self, what: Runnable, *, queue: bool = False, devices: Devices | None = None) -> Outcome:
         """Run to the end and say how it went.
 
@@ -347,12 +358,12 @@ class Engine(Movements):
         names, axes = used_by(what, settings.devices)
         with await self._claim(job, {*names, SCANS}, axes, queue):
             if isinstance(what, ScanSequence):
-                outcome = await conduct_sequence(settings, what, job.interrupt, self._saving_of)
+                outcome = await conduct_sequence(settings, what, job.interrupt, job.steering, self._saving_of)
             else:
                 plan = resolve(what, settings.devices)
                 for problem in problems(plan, settings.devices, settings.gate):
                     raise problem
-                outcome = await Conductor(settings, plan, job.interrupt).conduct(self._saving_of(what))
+                outcome = await Conductor(settings, plan, job.interrupt, job.steering).conduct(self._saving_of(what))
         self.last = outcome
         return outcome
 

@@ -13,6 +13,7 @@ from firstlight.model import (
     Clock,
     EndReason,
     FirstlightError,
+    Pause,
     PlotHint,
     Quantity,
     RunAborted,
@@ -141,7 +142,9 @@ def truths(devices: Devices, plan: Plan) -> dict[str, dict[str, Any]]:
     return {name: truth for name, truth in found.items() if truth}
 
 
-def run_end(cause: BaseException | None, clock: Clock, devices: Devices) -> tuple[RunEnd, FirstlightError | None]:
+def run_end(
+    cause: BaseException | None, clock: Clock, devices: Devices, pauses: tuple[Pause, ...] = ()
+) -> tuple[RunEnd, FirstlightError | None]:
     """The record of the end, and the error that the caller gets."""
     error: FirstlightError | None = None
     message = ""
@@ -152,7 +155,13 @@ def run_end(cause: BaseException | None, clock: Clock, devices: Devices) -> tupl
         reason = EndReason.ABORTED if isinstance(cause, RunAborted) else EndReason.FAILED
         error = as_error(cause)
         message = str(error)
-    end = RunEnd(reason=reason, message=message, epoch=clock.epoch(clock.now()), positioners=positioners(devices))
+    end = RunEnd(
+        reason=reason,
+        message=message,
+        epoch=clock.epoch(clock.now()),
+        positioners=positioners(devices),
+        pauses=pauses,
+    )
     return end, error
 
 

@@ -40,6 +40,12 @@ class Preset:
     def scan_stop(self, run: RunView, end: RunEnd) -> Any:
         """Everything is stopped, however the run ended; called if ``scan_prepare`` was."""
 
+    def scan_pause(self, why: str) -> Any:
+        """It waits from now on, between two points."""
+
+    def scan_resume(self) -> Any:
+        """It goes on."""
+
     def chain_prepare(self, chain: Chain) -> Any:
         """After all devices learned the plan."""
 

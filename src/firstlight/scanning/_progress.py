@@ -17,6 +17,7 @@ class Progress:
     :param total: points in all; None when open-ended.
     :param remaining: seconds still needed, from the points done so far; None when unknown.
     :param doing: words for a progress bar: ``moving``, ``counting``, ``stopping``.
+    :param paused: why it waits; empty while it goes on.
     """
 
     key: str
@@ -27,6 +28,7 @@ class Progress:
     total: int | None
     remaining: float | None
     doing: str = ""
+    paused: str = ""
 
 
 Listener: TypeAlias = Callable[[Progress], None]
@@ -58,7 +60,7 @@ class Reporter:
         self._interval = interval
         self._began = clock.now()
         self._next = 0.0
-        self._doing = ""
+        self._doing = self._paused = ""
         self.state = RunState.CREATED
         self.point = 0
 
@@ -76,6 +78,25 @@ class Reporter:
             self._began = self._clock.now()
         self._report(self._clock.now(), doing)
 
+    def rest(self, why: str) -> None:
+        """It waits from now on; always told."""
+        self._paused = why
+        self._report(self._clock.now(), f"paused: {why}")
+
+    def awake(self, rested: float) -> None:
+        """It goes on; always told.
+
+        :param rested: seconds that it waited, which say nothing about the time that remains.
+        """
+        self._paused = ""
+        self._began += rested
+        self._report(self._clock.now(), "going on")
+
+    def pausing(self) -> None:
+        """It will wait at the next safe point; always told."""
+        if not self._paused and self.state is RunState.RUNNING:
+            self._report(self._clock.now(), "pausing")
+
     def _report(self, now: float, doing: str) -> None:
         self._next = now + self._interval
         self._doing = doing
@@ -85,4 +106,8 @@ class Reporter:
             left = self._total - self.point
             measured = spent / self.point * left if self.point else None
             remaining = measured if measured is not None else max(0.0, self._expected - spent)
-        self._tell(Progress(self._key, self._name, self._title, self.state, self.point, self._total, remaining, doing))
+        self._tell(
+            Progress(
+                self._key, self._name, self._title, self.state, self.point, self._total, remaining, doing, self._paused
+            )
+        )

@@ -14,6 +14,7 @@ from firstlight.model import (
     ChannelSpec,
     FirstlightError,
     InvalidInput,
+    Pause,
     RunInfo,
     RunState,
     Saving,
@@ -28,6 +29,8 @@ from firstlight.scanning._info import merged, positioners, run_end
 from firstlight.scanning._plan import Plan, position_of, problems, resolve
 from firstlight.scanning._progress import Reporter
 from firstlight.scanning._record import Recorder
+from firstlight.scanning._rest import rest
+from firstlight.scanning._steering import Steering
 from firstlight.scanning._travel import travel
 from firstlight.scanning._waits import Waits
 
@@ -126,7 +129,7 @@ def target_of(step: MoveTo, devices: Devices, began: dict[str, float]) -> float:
 
 
 async def conduct_sequence(
-    settings: Settings, sequence: ScanSequence, interrupt: Interrupt, savings: Savings
+    settings: Settings, sequence: ScanSequence, interrupt: Interrupt, steering: Steering, savings: Savings
 ) -> Outcome:
     """Run all steps; the first that does not succeed ends the sequence, and axes return."""
     devices, clock = settings.devices, settings.clock
@@ -144,6 +147,7 @@ async def conduct_sequence(
     waits = Waits(clock, devices)
     reporter = Reporter(clock, settings.tell, owner.key, sequence.name, sequence.title, len(sequence.scans), 0.0)
     parts: list[Outcome] = []
+    pauses: list[Pause] = []
     cause: BaseException | None = None
     recorder: Recorder | None = None
     try:
@@ -153,11 +157,17 @@ async def conduct_sequence(
         reporter.enter(RunState.RUNNING)
         recorder.began = clock.now()
         for step in sequence.steps:
+            if steering.asked:
+                waiting = rest(steering, reporter, clock, len(parts), part=False)
+                cause = await supervise(waiting, waits, settings, interrupt, None)
+                if cause is not None:
+                    break
+                pauses += steering.take()
             if isinstance(step, MoveTo):
                 move = _go(settings, waits, step.axis, target_of(step, devices, began), "scan")
                 cause = await supervise(move, waits, settings, interrupt, None)
             else:
-                outcome = await _part(settings, step, interrupt, savings, owner.key, recorder, len(parts))
+                outcome = await _part(settings, step, interrupt, steering, savings, owner.key, recorder, len(parts))
                 parts.append(outcome)
                 cause = outcome.error
                 reporter.at(len(parts))
@@ -171,7 +181,7 @@ async def conduct_sequence(
             recorder.close()
         except Exception as error:  # noqa: BLE001 - it becomes the end of the sequence
             cause = cause or error
-    end, failure = finish(owner, *run_end(cause, clock, devices))
+    end, failure = finish(owner, *run_end(cause, clock, devices, (*pauses, *steering.take())))
     reporter.enter(RunState.STOPPED)
     return Outcome(owner.key, sequence.name, sequence.title, end, len(parts), failure, tuple(parts))
 
@@ -180,6 +190,7 @@ async def _part(
     settings: Settings,
     scan: Scan,
     interrupt: Interrupt,
+    steering: Steering,
     savings: Savings,
     parent: str,
     recorder: Recorder,
@@ -190,7 +201,7 @@ async def _part(
     saving = savings(scan) if scan.save else None
     recorder.add(now, (saving.number if saving is not None else index + 1,), now)
     recorder.flush()
-    return await Conductor(settings, plan, interrupt, parent=parent).conduct(saving)
+    return await Conductor(settings, plan, interrupt, steering, parent=parent).conduct(saving)
 
 
 async def _come_home(

@@ -15,6 +15,7 @@ from firstlight.model import Clock, FakeClock, FirstlightError
 from firstlight.scanning._acquisition import Acquisition
 from firstlight.scanning._gate import Motion
 from firstlight.scanning._plan import position_of
+from firstlight.scanning._rest import safe_point
 from firstlight.scanning._travel import travel_all
 
 YIELD = 0.005
@@ -32,6 +33,7 @@ async def acquire(a: Acquisition) -> None:
     are written in batches.
     """
     plan, scan, clock, waits, recorder = a.plan, a.plan.scan, a.clock, a.waits, a.recorder
+    steering = a.steering
     before, after = a.hooks("point_before"), a.hooks("point_after")
     starts = a.chain.start
     frames = [(camera, a.reader.channel(plan.frames_of(camera))) for camera in plan.cameras]
@@ -44,6 +46,8 @@ async def acquire(a: Acquisition) -> None:
     yielded = recorder.began = now()
     for index in range(plan.points) if plan.points is not None else itertools.count():
         waits.point = index
+        if steering.asked:
+            await safe_point(a, index)
         positions: tuple[float, ...] = ()
         if steps is not None:
             moved = await steps.go(index)

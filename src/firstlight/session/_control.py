@@ -170,7 +170,7 @@ class Control(Service):
             since=self._since,
             devices=len(devices),
             failed=tuple(name for name, device in devices.items() if isinstance(device, Failed)),
-            jobs=tuple(JobFacts(job.number, job.sort, job.doing, job.client) for job in session.engine.jobs),
+            jobs=tuple(JobFacts(j.number, j.sort, j.doing, j.client, j.paused) for j in session.engine.jobs),
             clients=clients,
             current=self.current(),
             hosted=self.shutdown_hook is not None,
@@ -302,6 +302,30 @@ class Control(Service):
     async def abort(self) -> bool:
         """Stop everything that runs, cleanly."""
         return self._session.abort()
+
+    @method()
+    async def pause(self, why: str = "") -> None:
+        """Let the scan that runs wait at its next safe point."""
+        with self._acting():
+            self._session.pause(why)
+
+    @method()
+    async def resume(self, anyway: bool = False) -> None:
+        """Let the scan that waits go on."""
+        with self._acting():
+            self._session.resume(anyway=anyway)
+
+    @method()
+    async def stop_scan(self, why: str = "") -> None:
+        """End the scan that runs at its next safe point, as if it were complete."""
+        with self._acting():
+            self._session.stop_scan(why)
+
+    @method()
+    async def skip(self, why: str = "") -> None:
+        """End one scan of the sequence that runs in this way, and go on with the next."""
+        with self._acting():
+            self._session.skip(why)
 
     @method()
     async def stop(self, axes: list[str]) -> None:

@@ -207,6 +207,38 @@ class Face(ABC):
     def abort(self) -> bool:
         """Stop everything that runs, cleanly; whether anything did."""
 
+    # -- steering the scan that runs
+
+    @abstractmethod
+    def pause(self, why: str = "") -> None:
+        """Let the scan that runs wait at its next safe point: before the next point, or between parts of a sequence.
+
+        :param why: told to everybody, and kept with the data.
+        :raises Conflict: no scan runs, or it cannot wait.
+        """
+
+    @abstractmethod
+    def resume(self, *, anyway: bool = False) -> None:
+        """Let the scan that waits go on.
+
+        :param anyway: also when a condition such as the loss of the beam wants it to wait.
+        :raises Conflict: nothing waits, or a condition still wants it to.
+        """
+
+    @abstractmethod
+    def stop_scan(self, why: str = "") -> None:
+        """End the scan that runs at its next safe point, as if it were complete.
+
+        :raises Conflict: no scan runs.
+        """
+
+    @abstractmethod
+    def skip(self, why: str = "") -> None:
+        """End one scan of the sequence that runs in this way, and go on with the next.
+
+        :raises Conflict: no scan runs.
+        """
+
     # -- locks
 
     @contextmanager

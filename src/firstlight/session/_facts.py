@@ -135,12 +135,16 @@ class JobEnd:
 @register
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """Something that runs."""
+    """Something that runs.
+
+    :param paused: why it waits; empty while it goes on.
+    """
 
     number: int
     sort: str
     doing: str
     client: Client
+    paused: str = ""
 
 
 @register

@@ -191,6 +191,22 @@ class RemoteSession(Face):
         """Stop everything that runs, cleanly; whether anything did."""
         return bool(self._link.call("abort"))
 
+    def pause(self, why: str = "") -> None:
+        """Let the scan that runs wait at its next safe point."""
+        self._link.call("pause", why=why)
+
+    def resume(self, *, anyway: bool = False) -> None:
+        """Let the scan that waits go on."""
+        self._link.call("resume", anyway=anyway)
+
+    def stop_scan(self, why: str = "") -> None:
+        """End the scan that runs at its next safe point, as if it were complete."""
+        self._link.call("stop_scan", why=why)
+
+    def skip(self, why: str = "") -> None:
+        """End one scan of the sequence that runs in this way, and go on with the next."""
+        self._link.call("skip", why=why)
+
     # -- locks
 
     def take_lock(self, *devices: Any) -> None:

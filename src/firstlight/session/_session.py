@@ -233,6 +233,22 @@ class Session(Face):
         """Stop everything that runs, cleanly; whether anything did."""
         return self.engine.abort()
 
+    def pause(self, why: str = "") -> None:
+        """Let the scan that runs wait at its next safe point."""
+        self.engine.scan.pause(why)
+
+    def resume(self, *, anyway: bool = False) -> None:
+        """Let the scan that waits go on."""
+        self.engine.scan.resume(anyway=anyway)
+
+    def stop_scan(self, why: str = "") -> None:
+        """End the scan that runs at its next safe point, as if it were complete."""
+        self.engine.scan.stop(why)
+
+    def skip(self, why: str = "") -> None:
+        """End one scan of the sequence that runs in this way, and go on with the next."""
+        self.engine.scan.skip(why)
+
     def listen(self, callback: Listener) -> Callable[[], None]:
         """Call with :class:`~firstlight.scanning.Progress` of every run, whoever started it.
 

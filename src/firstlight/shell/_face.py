@@ -106,6 +106,18 @@ class SessionFace(Protocol):
     def stop(self, *axes: Any) -> Any:
         """Stop axes; all when none is named."""
 
+    def pause(self, why: str = "") -> None:
+        """Let the scan that runs wait; the same for the others."""
+
+    def resume(self, *, anyway: bool = False) -> None:
+        """Let it go on."""
+
+    def stop_scan(self, why: str = "") -> None:
+        """End it, as if it were complete."""
+
+    def skip(self, why: str = "") -> None:
+        """End one scan of a sequence."""
+
     def newproposal(self, name: str = "") -> None:
         """Go to a proposal."""
 

@@ -18,6 +18,7 @@ from firstlight.shell import (
     _policy,
     _scans,
     _session,
+    _steering,
 )
 from firstlight.shell._command import Command
 from firstlight.shell._desk import Desk
@@ -28,6 +29,7 @@ TOPICS: Mapping[str, tuple[Callable[..., Any], ...]] = {
         *(_moving.mv, _moving.mvr, _moving.mvd, _moving.mvdr),
         *(_moving.umv, _moving.umvr, _moving.umvd, _moving.umvdr),
         *(_moving.move, _moving.stop),
+        *(_steering.pause, _steering.resume, _steering.stop_scan, _steering.skip),
     ),
     "look": (
         *(_looking.wa, _looking.wu, _looking.wm, _looking.sta, _looking.stm),
