@@ -12,8 +12,10 @@ import pytest
 
 from firstlight.devices import Axis
 from firstlight.devices.calc import Formulas, Monochromator, Slits, spacing
+from firstlight.devices.calc._undulator import GapFormula
 from firstlight.devices.sim import SimAxis
 from firstlight.model import Conflict, DeviceError, EndReason, InvalidInput, LimitError, RunAborted
+from firstlight.model.motion import positions
 from firstlight.scanning import Busy, Motion, amesh, ascan, dscan, flyscan, guarded
 from tests.scanning.conftest import Beamline, sealed_and_whole
 
@@ -75,6 +77,55 @@ def test_limits_are_those_of_the_real_axes_for_the_whole_path(line: Line) -> Non
         line.engine.run(ascan("s1.gap", 0.0, 10.0, 10, 0.1))
     with pytest.raises(LimitError, match="energy: cannot go to 1 keV: no position of bragg stands for it"):
         line.engine.run(ascan("energy", 5.0, 1.0, 4, 0.1))
+
+
+def test_a_calculated_axis_that_follows_its_relation_passes_the_gate_with_its_whole_way(line: Line) -> None:
+    gap = line.motor("gap", position=8.0, velocity=2.0)
+    line.add(gap)
+    mono = Monochromator("mono", line.bragg, spacing("Si111"), gap=gap, undulator=GapFormula(18.0, 6.0))
+    line.add(mono.axes["energy"])
+    line.engine.move({"mono": 8.0})
+    mono.tolerances = {"gap": 0.001}
+    seen: list[Motion] = []
+    line.engine.gate.rules.append(seen.append)
+    began = line.clock.now()
+    line.engine.move({"mono": 9.5, "rot": 5.0})
+    stops = len({m.target for m in seen if m.axis == "gap"})
+    assert stops > 2
+    assert {m.axis for m in seen} == {"mono", "bragg", "gap", "rot"}
+    moments = np.linspace(began, line.clock.now(), 5001)
+    bragg, gaps = (positions(axis.segments(began), moments) for axis in (line.bragg, gap))
+    energy = np.asarray(mono.to_calculated({"bragg": bragg, "gap": gaps})["energy"])
+    np.testing.assert_allclose(gaps, GapFormula(18.0, 6.0).gap(energy, 1), atol=0.00101)
+    # What stands in the way only half-way is told before anything moves.
+    middle = float(np.median([m.target for m in seen if m.axis == "gap"]))
+    line.engine.gate.rules.append(
+        lambda m: "a cable hangs there." if m.axis == "gap" and abs(m.target - middle) < 0.5 else None
+    )
+    with pytest.raises(LimitError, match=r"gap: may not go to .*: a cable hangs there"):
+        line.engine.move({"mono": 8.0})
+    assert mono.axes["energy"].position == pytest.approx(9.5)
+    line.engine.gate.rules.clear()
+    line.engine.run(ascan("mono", 9.5, 9.0, 4, 0.1))
+    np.testing.assert_allclose(line.run["mono"], np.linspace(9.5, 9.0, 5), rtol=1e-9)
+    np.testing.assert_allclose(line.run["gap"], GapFormula(18.0, 6.0).gap(np.linspace(9.5, 9.0, 5), 1), atol=1e-6)
+
+
+def test_a_move_along_a_relation_can_be_stopped_on_the_way(line: Line) -> None:
+    gap = line.motor("gap", position=8.0, velocity=0.5)
+    mono = Monochromator("mono", line.bragg, spacing("Si111"), gap=gap, undulator=GapFormula(18.0, 6.0))
+    line.add(gap, mono.axes["energy"])
+    line.engine.move({"mono": 8.0})
+    mono.tolerances = {"gap": 0.01}
+    job = line.engine.launch_move({"mono": 12.0})
+    job.abort()
+    with pytest.raises(RunAborted):
+        line.engine.finish(job)
+    assert not line.bragg.moving
+    assert not gap.moving
+    assert mono.axes["energy"].position < 12.0
+    line.engine.move({"mono": 9.0})
+    assert gap.position == pytest.approx(float(GapFormula(18.0, 6.0).gap(np.array([9.0]), 1)[0]))
 
 
 def test_a_move_of_both_is_checked_as_one(line: Line) -> None:

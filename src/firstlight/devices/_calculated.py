@@ -43,5 +43,15 @@ class Calculated(Protocol):
         :raises LimitError: for positions that no real axes stand for.
         """
 
+    @property
+    def follows(self) -> bool:
+        """Whether the real axes follow the relation on the way, so that the calculated axis moves them itself."""
+
+    def stops(self, name: str, target: float) -> NDArray[np.float64]:
+        """Positions of one calculated axis where it comes to rest on its way to ``target``, that one included.
+
+        :raises LimitError: when there is no such way.
+        """
+
     def linear(self, name: str, start: float, stop: float) -> bool:
         """Whether the real axes move in proportion while this one goes from ``start`` to ``stop``."""

@@ -108,8 +108,12 @@ class Gate:
             axis.jog_limit(motion.velocity or 0.0)
         self._ask(axis, motion)
         if axis.calculation is not None:
-            for name, target in self._expanded({motion.axis: motion.target}).items():
-                self._ask(self.devices.axis(name), replace(motion, axis=name, target=target, velocity=None))
+            # Where it comes to rest on the way, too.
+            way = motion.kind is MotionKind.MOVE and axis.calculation.follows
+            stops = axis.calculation.stops(motion.axis, motion.target) if way else np.array([motion.target])
+            for name, targets in expand(self.devices, {motion.axis: stops}).items():
+                for target in targets.tolist():
+                    self._ask(self.devices.axis(name), replace(motion, axis=name, target=target, velocity=None))
         return axis
 
     def admit(self, motions: Sequence[Motion]) -> list[Motion]:
@@ -123,6 +127,8 @@ class Gate:
         """
         joint = [m for m in motions if self.devices.axis(m.axis).calculation is not None and m.kind is MotionKind.MOVE]
         refuse_overlap(self.devices, [m.axis for m in motions])
+        # One that follows its relation on the way moves its real axes itself.
+        joint = [m for m in joint if not self._follows(m, joint)]
         alone = [m for m in motions if m not in joint]
         for motion in alone:
             self.check(motion)
@@ -206,6 +212,11 @@ class Gate:
         for name in names:
             for listener in self.listeners:
                 listener(name, False)
+
+    def _follows(self, motion: Motion, joint: Sequence[Motion]) -> bool:
+        calculation = self.devices.axis(motion.axis).calculation
+        same = [m for m in joint if self.devices.axis(m.axis).calculation is calculation]
+        return calculation is not None and calculation.follows and len(same) == 1
 
     def _ask(self, axis: Axis, motion: Motion) -> None:
         for rule in self.rules:

@@ -84,6 +84,9 @@ class CalculatedDriver:
 
         :param side: 1 or -1 to come from below or above, in directions of the calculated axis; 0 to go straight.
         """
+        if self._calculation.tolerances:
+            await self._follow(target, velocity, side)
+            return
         targets = self._calculation.at(self._role, target)
         axes = {axis.name: axis for axis in self._reals()}
         sides = self._calculation.sides(self._role, side)
@@ -107,6 +110,26 @@ class CalculatedDriver:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+
+    async def _follow(self, target: float, velocity: float | None, side: int | None) -> None:
+        """Go by legs on which the real axes stay in proportion."""
+        axes = {axis.name: axis for axis in self._reals()}
+        sides = self._calculation.sides(self._role, side)
+        legs = self._calculation.legs(self._role, target)
+        for leg in legs:
+            speed = leg.speed(velocity)
+            with ExitStack() as stack:
+                for name, distance in leg.distances.items():
+                    stack.enter_context(_accelerated(axes[name], distance * leg.acceleration))
+                # Backlash is for the end: taken up at every stop, it would leave the relation every time.
+                await _together(
+                    axes[name].move(
+                        goal,
+                        min(leg.distances[name] * speed, axes[name].velocity) if math.isfinite(speed) else None,
+                        side=sides.get(name) if leg is legs[-1] else 0,
+                    )
+                    for name, goal in leg.targets.items()
+                )
 
     def segments(self, since: float) -> Segments:
         """Motion from ``since`` on."""
@@ -179,9 +202,18 @@ class CalculatedAxis(Axis):
         sides = self.calculation.sides(self.role, side)
         for name, value in self.calculation.at(self.role, target).items():
             reals[name].check(value, sides.get(name))
+        if self.calculation.tolerances:
+            for name, values in self.calculation.targets(
+                {self.name: self.calculation.stops(self.name, target)}
+            ).items():
+                for value in values.tolist():
+                    reals[name].check(value, 0)
 
     def travel_time(self, target: float, velocity: float | None = None, side: int | None = None) -> float:
         """Seconds until the last real axis has arrived."""
+        if self.calculation.tolerances:
+            back = [2.0 * a.travel_time(a.setpoint + a.backlash, None, 0) for a in self.calculation.real_axes.values()]
+            return sum(leg.seconds(velocity) for leg in self.calculation.legs(self.role, target)) + max(back)
         if velocity is not None:
             return super().travel_time(target, velocity, side)
         reals = {axis.name: axis for axis in self.calculation.real_axes.values()}
@@ -213,10 +245,14 @@ class CalculatedAxis(Axis):
         def row(axis: Axis) -> tuple[str, Callable[[], str]]:
             return f"from {axis.name}", lambda: f"{axis.position:.6g} {axis.unit}"
 
-        values = self.calculation.values()
+        values, reals = self.calculation.values(), self.calculation.real_axes
         return [
             *(row(axis) for axis in self.calculation.real_axes.values()),
             *((key, lambda key=key: str(values[key])) for key in values),
+            *(
+                (f"{reals[role].name} follows within", lambda role=role, t=t: f"{t:g} {reals[role].unit}")
+                for role, t in self.calculation.tolerances.items()
+            ),
         ]
 
     def tell(self, key: str) -> None:

@@ -45,6 +45,8 @@ class SlitsConfiguration(Configuration):
     """The blade on the negative side."""
     opposed: bool = False
     """Each blade counts away from the beam: it opens upwards."""
+    tolerance: float | None = Field(default=None, gt=0)
+    """Farthest that a blade may be, on the way, from where gap and offset want it, in the unit of the blades."""
     limits: dict[str, Limits] = Field(default_factory=dict)
     """By ``gap`` or ``offset``: low and high limit, beside those of the blades."""
 
@@ -68,6 +70,8 @@ class TableConfiguration(Configuration):
     """Where they stand, x along the beam and y to the left; mm."""
     angle: str = "mrad"
     """Unit of pitch and roll."""
+    tolerance: Millimetres | None = Field(default=None, gt=0)
+    """Farthest that a leg may be, on the way, from where height and angles want it."""
     limits: dict[str, Limits] = Field(default_factory=dict)
     """By ``height``, ``pitch`` or ``roll``: low and high limit, beside those of the legs."""
 
@@ -106,6 +110,8 @@ class UndulatorSettings(Configuration):
     """The harmonic to follow."""
     following: bool = True
     """Whether the gap moves with the energy at the start."""
+    tolerance: Millimetres | None = Field(default=None, gt=0)
+    """Farthest that the gap may be, on the way, from where the energy wants it; only the ends count when not given."""
 
     @model_validator(mode="after")
     def _one_way(self) -> UndulatorSettings:
@@ -169,6 +175,8 @@ class ExpressionConfiguration(Configuration):
     """Name in the formulas to calculated axis."""
     inverse: dict[str, str] = Field(min_length=1)
     """Name of each real axis that moves to its position from those of the calculated axes."""
+    tolerances: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Name of real axes to how far they may be, on the way, from where the formulas want them, in their units."""
 
     @model_validator(mode="after")
     def _clear(self) -> ExpressionConfiguration:
@@ -184,6 +192,7 @@ class ExpressionConfiguration(Configuration):
     def misfits(self, others: Mapping[str, Configuration]) -> Iterator[Misfit]:
         """Formulas with names that it does not have, or with units that do not fit."""
         yield from _strays("inverse", self.inverse, tuple(self.axes))
+        yield from _strays("tolerances", self.tolerances, tuple(self.axes))
         yield from _twice({("axes", role): axis for role, axis in self.axes.items()})
         found = {role: getattr(others.get(axis), "unit", None) for role, axis in self.axes.items()}
         wanted = {role: settings.unit for role, settings in self.calculated.items()}
@@ -224,14 +233,16 @@ def slits(config: Mapping[str, Any], surroundings: Surroundings) -> Slits:
     """Build ``calc.slits``."""
     c = parse(SlitsConfiguration, config, "calc.slits")
     positive, negative = (axis_of(n, c.name, surroundings) for n in (c.positive, c.negative))
-    return _limited(Slits(c.name, positive, negative, opposed=c.opposed), c.limits)
+    made = Slits(c.name, positive, negative, opposed=c.opposed)
+    return _limited(_following(made, c.tolerance, "positive", "negative"), c.limits)
 
 
 def table(config: Mapping[str, Any], surroundings: Surroundings) -> Table:
     """Build a ``calc.table``."""
     c = parse(TableConfiguration, config, "calc.table")
     first, second, third = (axis_of(name, c.name, surroundings) for name in c.legs)
-    return _limited(Table(c.name, (first, second, third), c.places, angle=c.angle), c.limits)
+    made = Table(c.name, (first, second, third), c.places, angle=c.angle)
+    return _limited(_following(made, c.tolerance, *made.real_axes), c.limits)
 
 
 def monochromator(config: Mapping[str, Any], surroundings: Surroundings) -> CalculatedAxis:
@@ -247,6 +258,8 @@ def monochromator(config: Mapping[str, Any], surroundings: Surroundings) -> Calc
         }
     d = spacing(c.crystal) if c.crystal is not None else c.d_spacing or 0.0
     made = Monochromator(c.name, axis_of(c.axis, c.name, surroundings), d, unit=c.unit, **options)
+    if u is not None:
+        _following(made, u.tolerance, "gap")
     return _limited(made, {} if c.limits is None else {"energy": c.limits}).axes["energy"]
 
 
@@ -260,6 +273,7 @@ def expression(config: Mapping[str, Any], surroundings: Surroundings) -> Formula
         c.inverse,
         {role: settings.unit for role, settings in c.calculated.items()},
     )
+    made.tolerances = c.tolerances
     _limited(made, {role: s.limits for role, s in c.calculated.items() if s.limits is not None})
     return made if len(made.axes) > 1 else next(iter(made.axes.values()))
 
@@ -273,6 +287,12 @@ def axis_of(name: str, whose: str, surroundings: Surroundings) -> Axis:
     if not isinstance(found, Axis):
         raise InvalidInput(f"{whose}: {name} is no axis.", hint="Calculated axes are made of axes.")
     return found
+
+
+def _following(made: _C, tolerance: float | None, *roles: str) -> _C:
+    if tolerance is not None:
+        made.tolerances = dict.fromkeys(roles, tolerance)
+    return made
 
 
 def _limited(made: _C, limits: Mapping[str, Limits]) -> _C:

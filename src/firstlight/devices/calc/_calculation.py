@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from firstlight.devices._axis import Axis
 from firstlight.devices.calc._segments import converted
+from firstlight.devices.calc._way import Leg, checked, legs, stops
 from firstlight.model import InvalidInput, LimitError
 from firstlight.model.motion import Segments
 
@@ -54,6 +55,7 @@ class Calculation(ABC):
         }
         """Role to calculated axis."""
         self._roles = {axis.name: role for role, axis in self.axes.items()}
+        self._tolerances: dict[str, float] = {}
 
     def __getattr__(self, name: str) -> CalculatedAxis:
         # So that a calculation with several axes reads as they are called: slits.gap.
@@ -91,6 +93,19 @@ class Calculation(ABC):
         :raises InvalidInput: when it is none.
         """
         raise InvalidInput("there is no such setting.")
+
+    @property
+    def tolerances(self) -> Mapping[str, float]:
+        """Role of real axes to how far they may be, on the way, from where the relation wants them; in their units.
+
+        Empty, and real axes only arrive together. Otherwise they set off, go and stop in proportion, in legs that are
+        short enough.
+        """
+        return self._tolerances
+
+    @tolerances.setter
+    def tolerances(self, tolerances: Mapping[str, float]) -> None:
+        self._tolerances = checked(self.name, self.real_axes, tolerances)
 
     # -- as whoever moves axes sees it
 
@@ -139,6 +154,22 @@ class Calculation(ABC):
         """User positions of the real axes that have to move for one position of one calculated axis."""
         found = self.targets({self.axes[role].name: np.array([float(position)])})
         return {name: float(values[0]) for name, values in found.items()}
+
+    @property
+    def follows(self) -> bool:
+        """Whether there are :attr:`tolerances`."""
+        return bool(self._tolerances)
+
+    def stops(self, name: str, target: float) -> NDArray[np.float64]:
+        """Positions of one calculated axis where it comes to rest on its way to ``target``, that one included.
+
+        :raises LimitError: when no way stays within the tolerances.
+        """
+        return stops(self, self._roles[name], target) if self._tolerances else np.array([float(target)])
+
+    def legs(self, role: str, target: float) -> list[Leg]:
+        """What the real axes do between :meth:`stops`."""
+        return legs(self, role, target)
 
     def sides(self, role: str, side: int | None) -> dict[str, int]:
         """From which side each real axis comes, when the calculated one comes from this one; empty for their own."""
