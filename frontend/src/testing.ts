@@ -1,6 +1,6 @@
 /** Values for tests of components: each test names only what it is about. */
 
-import type { Channel, ChannelRole, Run, RunDetail, Session } from "./client/types";
+import type { Axis, Channel, ChannelRole, Run, RunDetail, Session } from "./client/types";
 
 export function aListed(change: Partial<Run> = {}): Run {
   return {
@@ -63,6 +63,21 @@ export function aSession(change: Partial<Session> = {}): Session {
     active: "",
     cameras: ["cam"],
     failed: [],
+    ...change,
+  };
+}
+
+export function anAxis(change: Partial<Axis> = {}): Axis {
+  return {
+    unit: "mm",
+    position: 0,
+    dial: 0,
+    moving: false,
+    limits: [-5, 5],
+    velocity: 1,
+    offset: 0,
+    sign: 1,
+    error: "",
     ...change,
   };
 }

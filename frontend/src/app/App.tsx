@@ -3,7 +3,7 @@ import { LivePage } from "../live/LivePage";
 import { AppContext, useApp, useAppState } from "./context";
 import { AbortDialog, type Act, Keys, MoveDialog, Notices, Palette, RegionDialog } from "./Dialogs";
 import { BottomStrip, TopBar } from "./Strip";
-import type { Application } from "./state";
+import { type Application, shownSession } from "./state";
 
 /** The whole application around its pages. */
 export function App({ app }: { app: Application }) {
@@ -100,8 +100,8 @@ function acts_of(app: Application): Act[] {
       keys: "s s",
       name: "Stop everything that moves or runs, at once",
       act: () => {
-        const session = Object.values(state.get().sessions).find((one) => one.alive);
-        if (session) void app.attempt(() => app.api.stop(session.name));
+        const session = shownSession(state.get(), view.get());
+        if (session?.alive) void app.attempt(() => app.api.stop(session.name));
       },
     },
   ];
@@ -130,8 +130,9 @@ function useKeys(acts: Act[]) {
       if (event.timeStamp - when > TOGETHER) first = "";
       when = event.timeStamp;
       const wanted = first ? `${first} ${key}` : key;
-      first = !first && acts.some((one) => one.keys.startsWith(`${key} `)) ? key : "";
-      const act = acts.find((one) => one.keys === wanted);
+      const both = first ? acts.find((one) => one.keys === wanted) : undefined;
+      const act = both ?? acts.find((one) => one.keys === key);
+      first = !both && acts.some((one) => one.keys.startsWith(`${key} `)) ? key : "";
       if (act !== undefined) {
         event.preventDefault();
         act.act();

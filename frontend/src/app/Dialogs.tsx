@@ -109,8 +109,8 @@ function MoveForm(props: { asked: Asked; onClose: () => void }) {
 /** A scan that is given up cannot be taken up again, so it is asked first; "Stop all" does not ask. */
 export function AbortDialog() {
   const app = useApp();
-  const id = useView((v) => v.run);
-  const run = useAppState((s) => s.runs.find((one) => one.id === current(s.runs, id)));
+  const view = useView((v) => v);
+  const run = useAppState((s) => s.runs.find((one) => one.id === current(s.runs, view.run, view.session)));
   const session = useSession();
   const close = () => app.state.set({ open: "" });
   const running = run !== undefined && runs_on(run);
@@ -314,6 +314,14 @@ export function Palette({ acts }: { acts: Act[] }) {
   ]
     .filter((one) => fits(one.name))
     .slice(0, 12);
+  // Runs that are not in the list yet are found on the server.
+  if (text.trim() !== "")
+    found.push({
+      key: "search",
+      name: `Search all runs for: ${text.trim()}`,
+      keys: "",
+      act: () => void app.load(text.trim()),
+    });
   const chosen = Math.min(at, found.length - 1);
   const take = (index: number) => {
     close();

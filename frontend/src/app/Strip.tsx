@@ -75,7 +75,7 @@ function Where({ session }: { session: Session }) {
   return (
     <>
       <span className="where">
-        <b>{session.name}</b>
+        <Chosen session={session} />
         {session.alive ? null : <em className="gone"> has ended</em>}
         <span className="quiet">
           {" "}
@@ -93,6 +93,27 @@ function Where({ session }: { session: Session }) {
         </span>
       ))}
     </>
+  );
+}
+
+/** Its name; where there are several, the way to another one. */
+function Chosen({ session }: { session: Session }) {
+  const app = useApp();
+  // As text, since a new list at each look would be drawn again and again.
+  const names = useAppState((s) => Object.keys(s.sessions).sort().join(" ")).split(" ");
+  if (names.length < 2) return <b>{session.name}</b>;
+  return (
+    <select
+      aria-label="Session"
+      value={session.name}
+      onChange={(event) =>
+        app.view.go({ session: event.target.value, run: null, plot: null, channel: null, index: null })
+      }
+    >
+      {names.map((name) => (
+        <option key={name}>{name}</option>
+      ))}
+    </select>
   );
 }
 

@@ -1,7 +1,7 @@
 import { createContext, useContext } from "react";
 import { useStore } from "../client/store";
 import type { Session } from "../client/types";
-import type { Application, State } from "./state";
+import { type Application, type State, shownSession } from "./state";
 import type { View } from "./view";
 
 export const AppContext = createContext<Application | null>(null);
@@ -20,12 +20,16 @@ export function useView<P>(part: (view: View) => P): P {
   return useStore(useApp().view, part);
 }
 
-/** The session that is shown: the one of the run, else the one that lives. */
+/** The session that is shown, and that acts go to. */
 export function useSession(): Session | null {
-  return useAppState((state) => {
-    const all = Object.values(state.sessions);
-    return all.find((session) => session.alive) ?? all[0] ?? null;
-  });
+  return useSessionPart((session) => session);
+}
+
+/** A part of it: a plot that needs its name is not drawn again whenever the beam changes. */
+export function useSessionPart<P>(part: (session: Session | null) => P): P {
+  const run = useView((view) => view.run);
+  const session = useView((view) => view.session);
+  return useAppState((state) => part(shownSession(state, { run, session })));
 }
 
 export const mayOperate = (state: State) => state.me !== null && state.me.role !== "view";

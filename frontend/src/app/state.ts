@@ -4,7 +4,7 @@ import { Api, Refused } from "../client/api";
 import { type Link, Socket } from "../client/socket";
 import { Store } from "../client/store";
 import type { Lease, LogLine, Me, Progress, Region, Run, ServerEvent, Session } from "../client/types";
-import { ViewStore } from "./view";
+import { type View, ViewStore } from "./view";
 
 export interface Notice {
   id: number;
@@ -218,9 +218,22 @@ export function merge(first: Run[], then: Run[]): Run[] {
   return [...found.values()].sort((a, b) => (b.start ?? 0) - (a.start ?? 0));
 }
 
-/** The run that the page shows: the one asked for, else what runs, else the newest. */
-export function current(runs: Run[], asked: string | null): string | null {
+/** The session that is shown, and that acts go to: the one of the run, else the one that was chosen, else one that lives. */
+export function shownSession(state: State, view: Pick<View, "run" | "session">): Session | null {
+  const all = Object.values(state.sessions);
+  const id = current(state.runs, view.run, view.session);
+  const run = state.runs.find((one) => one.id === id);
+  const named = (name: string | null | undefined) => all.find((one) => one.name === name);
+  const chosen = view.run === null ? (named(view.session) ?? named(run?.session)) : named(run?.session);
+  const lives = (one: Session | undefined) =>
+    one?.alive || view.run !== null || view.session ? one : undefined;
+  return lives(chosen) ?? all.find((one) => one.alive) ?? all[0] ?? null;
+}
+
+/** The run that the page shows: the one asked for, else what runs, else the newest; of one session when that is asked. */
+export function current(all: Run[], asked: string | null, session: string | null = null): string | null {
   if (asked !== null) return asked;
+  const runs = session === null ? all : all.filter((run) => run.session === session);
   const running = runs.find((run) => run.state === "RUNNING" || run.state === "PREPARED");
   // Of a sequence the part that measures is of interest, not the frame around it.
   const part = runs.find((run) => run.state === "RUNNING" && run.parent !== null);

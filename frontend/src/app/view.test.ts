@@ -4,6 +4,7 @@ import { format, parse, START, type View, ViewStore } from "./view";
 const FULL: View = {
   page: "live",
   run: "live~0042",
+  session: "fl02",
   plot: "image",
   channel: "cam:frames",
   x: "rot",

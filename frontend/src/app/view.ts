@@ -8,6 +8,8 @@ export interface View {
   page: "live";
   /** null follows what runs. */
   run: string | null;
+  /** Where there are several: the one whose runs are followed; null is any. */
+  session: string | null;
   plot: PlotKind | null;
   channel: string | null;
   x: string | null;
@@ -33,6 +35,7 @@ export interface View {
 export const START: View = {
   page: "live",
   run: null,
+  session: null,
   plot: null,
   channel: null,
   x: null,
@@ -74,6 +77,7 @@ export function parse(search: string): View {
   return {
     page: "live",
     run: query.get("run"),
+    session: query.get("session"),
     plot: plot !== null && PLOTS.includes(plot) ? (plot as PlotKind) : null,
     channel: query.get("ch"),
     x: query.get("x"),
@@ -104,6 +108,7 @@ export function format(view: View): string {
     if (value) query.set(name, value);
   };
   say("run", view.run);
+  say("session", view.session);
   say("plot", view.plot);
   say("ch", view.channel);
   say("x", view.x);

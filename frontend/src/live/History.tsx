@@ -1,4 +1,4 @@
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { useApp, useAppState, useView } from "../app/context";
 import { moment } from "../app/words";
 import type { Run } from "../client/types";
@@ -12,6 +12,11 @@ export function History({ chosen }: { chosen: string | null }) {
   const search = useAppState((s) => s.search);
   const over = useView((v) => v.over);
   const [open, setOpen] = useState<Record<string, boolean>>({});
+  const box = useRef<HTMLInputElement>(null);
+  // The palette searches, too; what is being typed here is left alone.
+  useEffect(() => {
+    if (box.current !== null && box.current !== document.activeElement) box.current.value = search;
+  }, [search]);
   const { tops, parts } = useMemo(() => fold(runs), [runs]);
   const row = (run: Run, part: boolean) => {
     const inside = parts.get(run.id) ?? [];
@@ -79,6 +84,7 @@ export function History({ chosen }: { chosen: string | null }) {
         <input
           type="search"
           placeholder="Search runs: ascan rot"
+          ref={box}
           defaultValue={search}
           onKeyDown={(event) => {
             if (event.key === "Enter") void app.load(event.currentTarget.value.trim());

@@ -1,4 +1,4 @@
-import { useApp, useAppState, useView } from "../app/context";
+import { useApp, useAppState, useSession, useView } from "../app/context";
 import { current } from "../app/state";
 import { CurveCard } from "./CurveCard";
 import { choose } from "./choose";
@@ -19,7 +19,7 @@ const SMALL = 4;
 export function LivePage() {
   const app = useApp();
   const view = useView((v) => v);
-  const id = useAppState((s) => current(s.runs, view.run));
+  const id = useAppState((s) => current(s.runs, view.run, view.session));
   const loaded = useAppState((s) => s.loaded);
   const run = useRun(id);
   useLayout(run === null ? null : run.name);
@@ -82,12 +82,12 @@ export function LivePage() {
 }
 
 function Empty({ loaded, any }: { loaded: boolean; any: boolean }) {
-  const session = useAppState((s) => Object.values(s.sessions).find((one) => one.alive));
+  const session = useSession();
   if (!loaded || any) return <p className="empty">Looking for runs …</p>;
   return (
     <section className="welcome">
       <h2>No run yet</h2>
-      {session ? (
+      {session?.alive ? (
         <p>
           Session {session.name} is ready. Type a scan into its shell, for instance{" "}
           <code>loopscan(100, 0.1)</code>; it appears here while it runs.

@@ -1,7 +1,7 @@
 /** The regions in which a camera counts: edited here, kept by the session, undone and done again. */
 
 import { useCallback, useEffect, useMemo, useReducer, useRef, useState } from "react";
-import { mayOperate, useApp, useAppState, useSession } from "../app/context";
+import { mayOperate, useApp, useAppState, useSessionPart } from "../app/context";
 import type { Channel, Region, RunDetail } from "../client/types";
 import { alike } from "../plots/region";
 
@@ -152,12 +152,11 @@ export interface Editor {
 /** The regions of the camera behind a channel. Changes are sent one after the other; what is refused is taken back. */
 export function useRegions(run: RunDetail, channel: Channel): Editor {
   const app = useApp();
-  const session = useSession();
+  const name = channel.source || channel.name;
+  const camera = useSessionPart((s) => (s?.alive && s.cameras.includes(name) ? name : null));
+  const at = useSessionPart((s) => s?.name ?? "");
   const operate = useAppState(mayOperate);
   const [state, dispatch] = useReducer(reduce, NONE);
-  const name = channel.source || channel.name;
-  const camera = session?.alive && session.cameras.includes(name) ? name : null;
-  const at = session?.name ?? "";
   // What the session has, as far as is known: drafts are measured against it.
   const kept = useRef<Regions>({});
   const queue = useRef<Promise<void>>(Promise.resolve());
