@@ -33,6 +33,17 @@ def test_a_script_runs_and_its_error_names_its_line(tmp_path: Path, buffer_root:
     assert "Traceback" not in done.stderr
 
 
+def test_a_script_finds_the_whole_beamline_and_its_data_lie_in_the_current_folder(
+    tmp_path: Path, buffer_root: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "run = dscan(mono_pitch, -0.25, 0.25, 4, 0, i0)\nmv(changer, 4)\nprint(len(run['i0']), run.path)\n"
+    )
+    done = firstlight("run", "mine.py", "--full", buffer=buffer_root, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"5 {tmp_path / 'firstlight-data'}" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import firstlight
-from firstlight.model import DeviceError, FirstlightError
+from firstlight.model import DeviceError, FirstlightError, InvalidInput
 from firstlight.session import Session, load
 from firstlight.simulation.beamlines import FL01
 
@@ -96,6 +96,37 @@ def test_what_goes_wrong_ends_the_run_with_its_name_and_the_next_one_works(
     session["faults"].clear()
     session.move({"rot": 0.0})
     assert len(session.ascan("rot", 0, 1, 2, 0.005, "i0", "ring")["i0"]) == 3
+
+
+def test_used_in_place_its_data_go_where_the_user_is(
+    tmp_path: Path, buffer_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(FL01.parent.iterdir())
+    with load(FL01, buffer=buffer_root, state=tmp_path / "state") as session:
+        session.newproposal("hc1234")
+        run = session.loopscan(2, 0.005, "i0", "ring")
+        assert run.path is not None
+        assert run.path.is_relative_to(tmp_path / "firstlight-data")
+        assert session.reload() == "Nothing has changed."
+        assert session.data == tmp_path / "firstlight-data"
+    assert sorted(FL01.parent.iterdir()) == before
+
+
+def test_the_whole_beamline_is_simulated_without_a_file(
+    tmp_path: Path, buffer_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FL01_SEED", "5")
+    found = []
+    for seed in (None, 5, 7):
+        with firstlight.simulated(tmp_path / "data", full=True, seed=seed, buffer=buffer_root) as session:
+            assert session.data == tmp_path / "data"
+            found.append(session["beam"].truth()["mono"]["pitch"])
+            assert {"i0", "det", "apd", "changer"} <= set(session.kinds)
+    assert found[0] == found[1] != found[2]
+    assert (tmp_path / "data" / "settings").is_dir()
+    with pytest.raises(InvalidInput, match="cameras and storage of its own"):
+        firstlight.simulated(tmp_path / "data", full=True, compression="bitshuffle-lz4", buffer=buffer_root)
 
 
 def _fails(session: Session) -> bool:

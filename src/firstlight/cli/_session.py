@@ -24,6 +24,7 @@ def start(
     name: Annotated[str, typer.Option("--name", help="Of the session, when it is not that of the beamline.")] = "",
     part: Annotated[str, typer.Option("--part", help="A sub-session of the configuration.")] = "",
     simulated: Annotated[bool, typer.Option("--simulated", help="The simulated beamline, without a file.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="The whole simulated beamline, without a file.")] = False,
     data: Annotated[Path, typer.Option("--data", help="Folder for the data of the simulated beamline.")] = Path(
         "firstlight-data"
     ),
@@ -33,11 +34,11 @@ def start(
     from firstlight import session
     from firstlight.model import InvalidInput
 
-    if (config is None) is not simulated:
+    if (config is None) is not (simulated or full):
         raise InvalidInput(
-            "Which session is to be started?", hint="Name a configuration, or give --simulated; not both."
+            "Which session is to be started?", hint="Name a configuration, or give --simulated or --full; not both."
         )
-    started, pid, log = session.start(config, name=name, session=part, data=data)
+    started, pid, log = session.start(config, name=name, session=part, data=data, full=full)
     if json:
         as_json({"name": started, "pid": pid, "log": str(log)})
         return

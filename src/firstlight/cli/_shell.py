@@ -16,6 +16,9 @@ Target = Annotated[
     ),
 ]
 Simulated = Annotated[bool, typer.Option("--simulated", help="The simulated beamline, whatever else there is.")]
+Full = Annotated[
+    bool, typer.Option("--full", help="The whole simulated beamline, from the machine to detectors of many techniques.")
+]
 Data = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Where the files of the simulated beamline go; firstlight-data by default."),
@@ -29,6 +32,7 @@ Log = Annotated[bool, typer.Option("--log/--no-log", help="Keep what is typed in
 def shell(
     target: Target = "",
     simulated: Simulated = False,
+    full: Full = False,
     data: Data = None,
     part: Part = "",
     log: Log = True,
@@ -43,9 +47,9 @@ def shell(
     from firstlight.session import Session
     from firstlight.shell import interact, open_session
 
-    wanted = "" if simulated else target
-    say(f"Opening {wanted or 'the simulated beamline'} ...")
-    with open_session(wanted, data, part) as session:
+    wanted = "" if simulated or full else target
+    say(f"Opening {wanted or ('the whole simulated beamline' if full else 'the simulated beamline')} ...")
+    with open_session(wanted, data, part, full) as session:
         here = isinstance(session, Session)
         if web and not isinstance(session, Session):
             say(pages_of(session.buffer.root))
@@ -62,6 +66,7 @@ def run(
         list[str] | None, typer.Argument(metavar="[ARGUMENTS]...", help="What the script finds in sys.argv.")
     ] = None,
     simulated: Simulated = False,
+    full: Full = False,
     data: Data = None,
     part: Part = "",
 ) -> None:
@@ -72,5 +77,5 @@ def run(
     from firstlight.shell import open_session, readable, run_script
 
     readable(script)
-    with open_session("" if simulated else target, data, part) as session:
+    with open_session("" if simulated or full else target, data, part, full) as session:
         run_script(session, script, arguments or ())

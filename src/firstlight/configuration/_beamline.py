@@ -83,6 +83,7 @@ class Beamline:
     :param scripts: files of Python for the users.
     :param sessions: parts of the beamline.
     :param suspend: conditions during which scans pause, as written.
+    :param base: the folder that relative paths of data begin at.
     :param path: the file or folder that was loaded.
     :param files: all that were read.
     :param shown: everything but devices as it may be shown, with variables as they are written.
@@ -100,6 +101,7 @@ class Beamline:
     icat: IcatSettings | None = field(repr=False)
     suspend: Mapping[str, Mapping[str, Any]] = field(repr=False)
     roots: Roots = field(repr=False)
+    base: Path = field(repr=False)
     path: Path
     files: tuple[Path, ...] = field(repr=False)
     shown: Mapping[str, Any] = field(repr=False)

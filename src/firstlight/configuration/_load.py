@@ -85,7 +85,7 @@ class _Loading:
         if layout is None or len(self.problems):
             return None
         storage = self.document.top.entries.get("storage")
-        base = storage.where.file.parent if storage is not None else self.folder()
+        base = _base(storage.where.file.parent if storage is not None else self.folder())
         return Beamline(
             name=layout.beamline,
             devices=MappingProxyType(entries),
@@ -98,7 +98,8 @@ class _Loading:
             storage=layout.storage,
             icat=layout.icat,
             suspend=MappingProxyType(values.get("suspend") or {}),
-            roots=layout.storage.roots(base.absolute()),
+            roots=layout.storage.roots(base),
+            base=base,
             path=self.path.absolute(),
             files=tuple(self.document.files),
             shown=MappingProxyType(shown),
@@ -339,3 +340,9 @@ def _origins(table: Table, key: str = "") -> list[tuple[str, Origin]]:
         else:
             found.append((inner, Origin(entry.where, entry.via)))
     return found
+
+
+def _base(folder: Path) -> Path:
+    """Where relative paths of data begin: beside the file, but never within the package, which all users share."""
+    package = Path(__file__).resolve().parents[1]
+    return Path.cwd() if folder.resolve().is_relative_to(package) else folder.absolute()

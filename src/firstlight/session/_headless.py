@@ -31,6 +31,7 @@ def start(
     session: str = "",
     data: Path | None = None,
     buffer: Path | None = None,
+    full: bool = False,
 ) -> tuple[str, int, Path]:
     """Start a session that lives by itself, and return when clients can attach.
 
@@ -38,6 +39,7 @@ def start(
     :param name: that of the sub-session or the beamline when empty.
     :param session: a sub-session of the configuration.
     :param data: of the simulated beamline: folder of its data.
+    :param full: the whole simulated beamline.
     :return: its name, its process number and its log file.
     :raises ProcessError: it could not start; why.
     """
@@ -53,6 +55,7 @@ def start(
         "data": str((data or Path("firstlight-data")).absolute()),
         "buffer": str(root),
         "folder": str(Path.cwd()),
+        "full": full,
     }
     spec = ProcessSpec("session", "firstlight.session._headless:main", arguments, stop_timeout=ENDING)
     pid, info = detach(spec, log, STARTING)
@@ -76,13 +79,15 @@ def stop(name: str = "", buffer: Path | None = None) -> str:
     return chosen
 
 
-def main(context: ChildContext, *, config: str, name: str, session: str, data: str, buffer: str, folder: str) -> None:
+def main(
+    context: ChildContext, *, config: str, name: str, session: str, data: str, buffer: str, folder: str, full: bool
+) -> None:
     """Target of the process.
 
     :param folder: where relative paths of user scripts begin.
     """
     os.chdir(folder)
-    with _made(config, name, session, data, buffer) as made:
+    with _made(config, name, session, data, buffer, full) as made:
         log = Path(buffer) / "logs" / name / "session.log"
         path = made.host(context.stopping.set, log)
         context.ready(name=made.name, socket=str(path))
@@ -91,13 +96,13 @@ def main(context: ChildContext, *, config: str, name: str, session: str, data: s
         context.log.info("ending")
 
 
-def _made(config: str, name: str, session: str, data: str, buffer: str) -> Session:
+def _made(config: str, name: str, session: str, data: str, buffer: str, full: bool) -> Session:
     from firstlight.session._load import load
     from firstlight.session._simulated import simulated
 
     if config:
         return load(config, name=name, session=session, buffer=Path(buffer))
-    return simulated(Path(data), name=name, buffer=Path(buffer))
+    return simulated(Path(data), full=full, name=name, buffer=Path(buffer))
 
 
 def _name_of(config: Path) -> str:

@@ -22,6 +22,7 @@ def load(
     name: str = "",
     buffer: Path | None = None,
     state: Path | None = None,
+    settings: Path | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Session:
     """A session from a configuration.
@@ -31,6 +32,7 @@ def load(
     :param name: of the session; that of the sub-session or of the beamline when empty.
     :param buffer: root of the buffer; the machine's default when None.
     :param state: folder of the settings that outlive the session; the user's own when None.
+    :param settings: another folder for the settings alone.
     :param environ: variables that the configuration takes; those of the process when None.
     :raises ConfigurationError: with everything that is wrong in it.
     :raises Conflict: when a session of this name runs.
@@ -55,6 +57,7 @@ def load(
         icat=beamline.icat,
         buffer=buffer,
         state=state,
+        settings=settings,
         strict=False,
     )
     made.configured(beamline, session, environ)
@@ -63,8 +66,7 @@ def load(
 
 def data_of(beamline: Beamline) -> Path:
     """The folder of data that is not a root of the facility: the one of the configuration, or one beside it."""
-    base = beamline.path if beamline.path.is_dir() else beamline.path.parent
-    return (base / Path(beamline.storage.data or "firstlight-data").expanduser()).absolute()
+    return (beamline.base / Path(beamline.storage.data or "firstlight-data").expanduser()).absolute()
 
 
 class Parts:

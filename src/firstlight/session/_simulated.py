@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from firstlight.model import InvalidInput
+from firstlight.session._load import load
 from firstlight.session._session import Session
 
 NAME = "fl01"
@@ -81,7 +84,8 @@ def simulated(
     data: Path | str = "firstlight-data",
     *,
     name: str = NAME,
-    seed: int = 1,
+    full: bool = False,
+    seed: int | None = None,
     layout: Layout | None = None,
     replay: Path | None = None,
     buffer: Path | None = None,
@@ -92,19 +96,36 @@ def simulated(
     counters ``ring`` and ``diode``, camera ``cam``; the same scans, files and tools as on a real one.
 
     :param data: folder under which everything is saved.
-    :param seed: another seed is another structure of the beam and other noise.
+    :param full: the whole beamline, from the machine to detectors of several techniques, in place of the small one.
+    :param seed: another seed is another structure of the beam and other noise, and on the whole beamline other things
+        are out of place; 1, or there what the environment has as ``FL01_SEED``, when None.
+    :param layout: of the small one.
     :param replay: recorded projections that the camera shows in place of simulated ones.
     :param buffer: root of the buffer; the machine's default when None.
     :param state: folder of the settings that outlive the session; one beside the data when None.
+    :raises InvalidInput: for a layout, recorded projections or compression of the whole beamline: its file has them.
     """
+    settings = state or Path(data) / "settings"
+    if full:
+        from firstlight.simulation.beamlines import FL01
+
+        if layout is not None or replay is not None or compression != "none":
+            raise InvalidInput(
+                "The whole simulated beamline has cameras and storage of its own.",
+                hint="Write its file with: firstlight config new --full; change it there, and load that.",
+            )
+        environ = {**os.environ, "FL01_DATA": str(Path(data).absolute())}
+        if seed is not None:
+            environ["FL01_SEED"] = str(seed)
+        return load(FL01, name=name, buffer=buffer, state=state, settings=settings, environ=environ)
     return Session(
         name,
-        devices(layout or Layout(), seed, replay),
+        devices(layout or Layout(), 1 if seed is None else seed, replay),
         data=Path(data),
         groups={"tomo": ["cam", "diode", "ring"]},
         default=["diode", "ring"],
         buffer=buffer,
         compression=compression,
         state=state,
-        settings=state or Path(data) / "settings",
+        settings=settings,
     )

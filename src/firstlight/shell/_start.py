@@ -10,12 +10,15 @@ from firstlight.session import RemoteSession, Session
 SUFFIXES = (".yml", ".yaml")
 
 
-def open_session(target: str = "", data: Path | None = None, part: str = "") -> Session | RemoteSession:
+def open_session(
+    target: str = "", data: Path | None = None, part: str = "", full: bool = False
+) -> Session | RemoteSession:
     """The session that a word of the command line means.
 
     :param target: a configuration file or folder, the name of a session that runs, or nothing for the simulation.
     :param data: where the simulation's files go.
     :param part: a sub-session of the configuration.
+    :param full: whether the simulation is that of the whole beamline.
     :raises FirstlightError: when it can not be opened.
     """
     from firstlight.session import connect, load, simulated
@@ -23,7 +26,7 @@ def open_session(target: str = "", data: Path | None = None, part: str = "") -> 
     if part and not Path(target).expanduser().exists():
         raise InvalidInput(f"--part {part} is a part of a configuration.", hint="Name the configuration too.")
     if not target:
-        return simulated(data or Path("firstlight-data"))
+        return simulated(data or Path("firstlight-data"), full=full)
     path = Path(target).expanduser()
     if path.exists():
         return load(path, session=part)
