@@ -77,6 +77,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark("_web:curve", {"web.curve": Promise(least=20), "web.curve.latency": Promise(most=0.02)}),
     Benchmark("_web:image", {"web.image": Promise(least=10), "web.image.latency": Promise(most=0.1)}),
     Benchmark("_web:mesh", {"web.map": Promise(least=5)}),
+    Benchmark("_web:points", {"web.points": Promise(least=5)}),
     Benchmark("_web:first_load", {"web.first_load": Promise(most=2.0)}),
     Benchmark("_web:slowdown", {"web.slowdown": Promise()}),
 )

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks._harness import PAIRS, Row, row
 from firstlight.buffer import Buffer
@@ -91,15 +92,28 @@ def image() -> list[Row]:
 
 def mesh() -> list[Row]:
     """``web.map``: updates/s of a map of a hundred thousand points that grows."""
+    index = np.arange(100_000, dtype=np.int64)
+    rows, columns = 400, 250
+    info = RunInfo(name="amesh", title="a map of 100 000 points", start_epoch=time.time(), npoints=index.size,
+                   axes=("y", "x"), shape=(rows, columns))  # fmt: skip
+    return _map("web.map", info, (index % columns).astype(np.float64), (index // columns).astype(np.float64))
+
+
+def points() -> list[Row]:
+    """``web.points``: the same of points that lie on no mesh, each drawn by itself."""
+    x, y = np.random.default_rng(2).uniform(-1, 1, (2, 100_000))
+    info = RunInfo(name="flight", title="100 000 points anywhere", start_epoch=time.time(), npoints=x.size,
+                   axes=("y", "x"))  # fmt: skip
+    return _map("web.points", info, x, y)
+
+
+def _map(name: str, info: RunInfo, x: NDArray[np.float64], y: NDArray[np.float64]) -> list[Row]:
+    values = [x, y, np.random.default_rng(1).normal(size=x.size)]
 
     def make(buffer: Buffer) -> tuple[str, Callable[[], int], Callable[[], None]]:
-        rows, columns = 400, 250
-        run = buffer.create_run(RunInfo(name="amesh", title="a map of 100 000 points", start_epoch=time.time(),
-                                        npoints=rows * columns, axes=("y", "x"), shape=(rows, columns)))  # fmt: skip
+        run = buffer.create_run(info)
         logs = [run.create_log(ChannelSpec(n, role=ChannelRole.AXIS)) for n in ("x", "y")]
         logs.append(run.create_log(ChannelSpec("z", role=ChannelRole.COUNTER)))
-        index = np.arange(rows * columns)
-        values = [index % columns * 1.0, index // columns * 1.0, np.random.default_rng(1).normal(size=index.size)]
         run.prepared()
         run.running()
 
@@ -112,7 +126,7 @@ def mesh() -> list[Row]:
         grow(90_000)
         return run.key, grow, lambda: _end(run)
 
-    return _drawn("web.map", '[data-plot="map"] canvas', "frame", 15.0, make)[:1]
+    return _drawn(name, '[data-plot="map"] canvas', "frame", 15.0, make)[:1]
 
 
 def first_load() -> list[Row]:

@@ -19,6 +19,9 @@ const FULL: View = {
   colours: "cividis",
   scale: "log",
   levels: [0, 4096],
+  across: "sx",
+  up: "sy",
+  at: [3, 0],
   auto: [0.05, 0.95],
   over: ["a", "b"],
   marks: ["cen", "peak"],
@@ -31,12 +34,19 @@ test("a view survives its address", () => {
   expect(format(START)).toBe("");
 });
 
-test.each(["?range=1", "?range=a,b", "?i=-3", "?plot=pie", "?scale=cubic", "?box=1,2,3", "?levels=,"])(
-  "%s is as if it had not been said",
-  (search) => {
-    expect(parse(search)).toEqual(START);
-  },
-);
+test.each([
+  "?range=1",
+  "?range=a,b",
+  "?i=-3",
+  "?plot=pie",
+  "?scale=cubic",
+  "?box=1,2,3",
+  "?levels=,",
+  "?at=1,",
+  "?at=-1",
+])("%s is as if it had not been said", (search) => {
+  expect(parse(search)).toEqual(START);
+});
 
 test("small changes replace the address, others can be undone by going back", () => {
   window.history.replaceState(null, "", "/fl/?run=a");

@@ -24,6 +24,11 @@ export interface View {
   colours: string;
   scale: "linear" | "log" | "gamma";
   levels: [number, number] | null;
+  /** Axes of the map, across and up the screen; null for the innermost two. */
+  across: string | null;
+  up: string | null;
+  /** Steps of the other axes of a mesh, outermost first; null where the newest point is. */
+  at: number[] | null;
   /** Shares of the pixels between which the automatic levels lie; null for those that the page chooses. */
   auto: [number, number] | null;
   over: string[];
@@ -50,6 +55,9 @@ export const START: View = {
   colours: "viridis",
   scale: "linear",
   levels: null,
+  across: null,
+  up: null,
+  at: null,
   auto: null,
   over: [],
   marks: [],
@@ -64,6 +72,10 @@ function numbers(text: string | null, count: number): number[] | null {
   const parts = text.split(",");
   const found = parts.map(Number);
   return parts.length === count && parts.every(Boolean) && found.every(Number.isFinite) ? found : null;
+}
+
+function steps(text: string | null): number[] | null {
+  return text !== null && /^\d+(,\d+)*$/.test(text) ? text.split(",").map(Number) : null;
 }
 
 const words = (text: string | null) => (text ? text.split(",").filter(Boolean) : []);
@@ -92,6 +104,9 @@ export function parse(search: string): View {
     colours: query.get("map") ?? START.colours,
     scale: scale !== null && SCALES.includes(scale) ? (scale as View["scale"]) : "linear",
     levels: numbers(query.get("levels"), 2) as [number, number] | null,
+    across: query.get("across"),
+    up: query.get("up"),
+    at: steps(query.get("at")),
     auto: numbers(query.get("auto"), 2) as [number, number] | null,
     over: words(query.get("over")),
     marks: words(query.get("marks")),
@@ -123,6 +138,9 @@ export function format(view: View): string {
   say("map", view.colours === START.colours ? null : view.colours);
   say("scale", view.scale === "linear" ? null : view.scale);
   say("levels", view.levels?.map(short).join(",") ?? null);
+  say("across", view.across);
+  say("up", view.up);
+  say("at", view.at?.join(",") ?? null);
   say("auto", view.auto?.join(",") ?? null);
   say("over", view.over.join(","));
   say("marks", view.marks.join(","));

@@ -83,7 +83,7 @@ test("the next is asked for only when this one is drawn", async () => {
 test("a follower that fails is told, and still asks for the next", async () => {
   const failed = vi.fn();
   socket.follow({
-    wanted: { what: "map", run: "r", z: "fluo", norm: null, rate: 5 },
+    wanted: { what: "map", run: "r", z: "fluo", x: null, y: null, at: null, norm: null, rate: 5 },
     got: async () => {
       throw new Error("no such map");
     },

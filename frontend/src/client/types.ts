@@ -222,6 +222,8 @@ export interface MapHeader {
   total: number | null;
   range: [number, number] | null;
   points?: number;
+  /** Where the axes stand that the map does not show. */
+  planes?: { name: string; unit: string; n: number; index: number; position: number | null }[];
 }
 
 /** Messages of the websocket that are JSON. */
@@ -268,4 +270,13 @@ export type Wanted =
       derivative?: boolean;
     }
   | { what: "frame"; run: string; channel: string; rate: number }
-  | { what: "map"; run: string; z: string; norm: string | null; rate: number };
+  | {
+      what: "map";
+      run: string;
+      z: string;
+      x: string | null;
+      y: string | null;
+      at: number[] | null;
+      norm: string | null;
+      rate: number;
+    };

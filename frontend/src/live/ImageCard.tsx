@@ -33,11 +33,22 @@ export function ImageCard({
   const [tool, setTool] = useState<Tool>("pan");
   const [reduce, setReduce] = useState<"max" | "mean">("max");
   const [slice, setSlice] = useState<number | null>(null);
+  const [axis, setAxis] = useState(0);
   const [line, setLine] = useState<Line | null>(null);
   const [renaming, setRenaming] = useState<string | null>(null);
   const box = large ? view.box : small;
   const { frame, lost, problem, drawn } = useFrame(
-    { run: run.id, channel: channel.name, index: stack ? null : view.index, box, px, stack, reduce, slice },
+    {
+      run: run.id,
+      channel: channel.name,
+      index: stack ? null : view.index,
+      box,
+      px,
+      stack,
+      reduce,
+      slice,
+      axis,
+    },
     frozen,
   );
   const header = frame?.header;
@@ -215,16 +226,38 @@ export function ImageCard({
         </label>
       ) : null}
       {header?.planes ? (
-        <label className="scrub">
-          <span>Slice</span>
-          <input
-            type="range"
-            min={0}
-            max={(header.planes[0] ?? 1) - 1}
-            value={slice ?? Math.floor((header.planes[0] ?? 1) / 2)}
-            onChange={(event) => setSlice(Number(event.target.value))}
-          />
-        </label>
+        <div className="planes">
+          <label>
+            across{" "}
+            <select
+              value={axis}
+              onChange={(event) => {
+                setAxis(Number(event.target.value));
+                setSlice(null);
+              }}
+            >
+              {header.planes.map((size, k) => (
+                // biome-ignore lint/suspicious/noArrayIndexKey: dimensions have no names
+                <option key={k} value={k}>
+                  dimension {k + 1} ({size})
+                </option>
+              ))}
+            </select>
+          </label>
+          <label className="scrub">
+            <span>Slice</span>
+            <input
+              type="range"
+              min={0}
+              max={(header.planes[axis] ?? 1) - 1}
+              value={slice ?? Math.floor((header.planes[axis] ?? 1) / 2)}
+              onChange={(event) => setSlice(Number(event.target.value))}
+            />
+            <output>
+              {(frame?.slice ?? 0) + 1} of {header.planes[axis]}
+            </output>
+          </label>
+        </div>
       ) : null}
     </Card>
   );

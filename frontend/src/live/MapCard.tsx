@@ -1,18 +1,19 @@
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { useApp, useAppState, useSession, useView } from "../app/context";
 import type { MapAxis, RunDetail } from "../client/types";
 import type { Box } from "../plots/box";
-import { colourTable } from "../plots/colours";
 import { Image, type Shown } from "../plots/Image";
-import { share, ticks, words } from "../plots/scale";
-import { useInk, useSize } from "../plots/size";
+import { boxOf, fromUnits, type Points, rim, SIDE, SQUARE, seenOf } from "../plots/points";
+import { words } from "../plots/scale";
 import { Card } from "./Card";
-import { counters, defaultY } from "./choose";
+import { counters, defaultY, planesOf } from "./choose";
 import { type MapData, useMap } from "./useMap";
 
 /** Middle of a cell to its position: cell k has its middle at k + 1/2. */
 const along = (axis: MapAxis) => (pixel: number) =>
   axis.n > 1 ? axis.start + ((pixel - 0.5) / (axis.n - 1)) * (axis.stop - axis.start) : axis.start;
+
+const NONE = new Float32Array();
 
 /** A counter over two axes, growing. */
 export function MapCard({ run, title }: { run: RunDetail; title: string }) {
@@ -26,8 +27,30 @@ export function MapCard({ run, title }: { run: RunDetail; title: string }) {
     view.y.find((n) => all.includes(n)) ??
     defaultY(run)[0] ??
     null;
-  const { map, problem, drawn } = useMap(run.id, z, view.monitor, frozen);
+  const known = (name: string | null) => (name !== null && run.axes.includes(name) ? name : null);
+  const [across, up] = [known(view.across), known(view.up)];
+  const { map, problem, drawn } = useMap(
+    z === null
+      ? null
+      : {
+          what: "map",
+          run: run.id,
+          z,
+          x: across,
+          y: up,
+          at: planesOf(run, across, up, view.at),
+          norm: view.monitor,
+          rate: 8,
+        },
+    frozen,
+  );
   const [box, setBox] = useState<Box | null>(null);
+  const [seen, setSeen] = useState<Box | null>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a part of one map says nothing about another
+  useEffect(() => {
+    setBox(null);
+    setSeen(null);
+  }, [across, up]);
   const pick = (x: number, y: number) => {
     if (map === null || !session?.alive) return;
     const names = [map.header.x.name, map.header.y.name];
@@ -38,7 +61,11 @@ export function MapCard({ run, title }: { run: RunDetail; title: string }) {
   };
   return (
     <Card
-      title={z === null ? title : `${z} over ${run.axes.slice(-2).join(", ")}`}
+      title={
+        z === null
+          ? title
+          : `${z} over ${map ? `${map.header.y.name}, ${map.header.x.name}` : run.axes.slice(-2).join(", ")}`
+      }
       plot={{ kind: "map", channel: null }}
       problem={problem}
       note={map === null ? "" : `${map.header.count} points${map.header.binned ? ", binned" : ""}`}
@@ -61,8 +88,9 @@ export function MapCard({ run, title }: { run: RunDetail; title: string }) {
       ) : map.image !== null ? (
         <Regular map={map} box={box} onBox={setBox} onPick={pick} onDrawn={drawn} />
       ) : (
-        <Scattered map={map} onPick={pick} onDrawn={drawn} />
+        <Scattered map={map} seen={seen} onSeen={setSeen} onPick={pick} onDrawn={drawn} />
       )}
+      {map !== null && <Planes run={run} map={map} />}
     </Card>
   );
 }
@@ -122,63 +150,101 @@ function Regular({
 }
 
 /** Points where they were measured. */
-function Scattered({ map, onPick, onDrawn }: Drawn) {
+function Scattered({
+  map,
+  seen,
+  onSeen,
+  onPick,
+  onDrawn,
+}: Drawn & { seen: Box | null; onSeen: (seen: Box | null) => void }) {
   const view = useView((v) => v);
-  const holder = useRef<HTMLDivElement>(null);
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const [width, height] = useSize(holder);
-  const ink = useInk();
-  const margin = 44;
-  const span = (axis: MapAxis): [number, number] => {
-    const size = Math.max(Math.abs(axis.stop - axis.start), 1e-12) * 0.03;
-    return [Math.min(axis.start, axis.stop) - size, Math.max(axis.start, axis.stop) + size];
-  };
-  const [x0, x1] = span(map.header.x);
-  const [y0, y1] = span(map.header.y);
-  const toX = (x: number) => margin + ((x - x0) / (x1 - x0)) * (width - margin - 8);
-  const toY = (y: number) => height - 24 - ((y - y0) / (y1 - y0)) * (height - 32);
-  useEffect(() => {
-    const context = canvas.current?.getContext("2d");
-    const { x, y, z } = map;
-    if (!context || !canvas.current || width === 0 || !x || !y || !z) return;
-    const ratio = window.devicePixelRatio || 1;
-    canvas.current.width = width * ratio;
-    canvas.current.height = height * ratio;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
-    const [low, high] = view.levels ?? map.header.range ?? [0, 1];
-    const table = colourTable(view.colours);
-    const size = Math.max(3, Math.min(18, Math.sqrt((width * height) / Math.max(1, x.length)) * 0.7));
-    for (let k = 0; k < x.length; k += 1) {
-      const at = 4 * Math.round(255 * share(z[k] ?? Number.NaN, low, high, view.scale));
-      context.fillStyle = Number.isFinite(z[k])
-        ? `rgb(${table[at]},${table[at + 1]},${table[at + 2]})`
-        : ink.line;
-      context.fillRect(toX(x[k] ?? 0) - size / 2, toY(y[k] ?? 0) - size / 2, size, size);
-    }
-    context.fillStyle = ink.text;
-    context.font = "11px system-ui, sans-serif";
-    context.textAlign = "center";
-    for (const tick of ticks(x0, x1, width / 90)) context.fillText(words(tick), toX(tick), height - 6);
-    context.textAlign = "right";
-    for (const tick of ticks(y0, y1, height / 60)) context.fillText(words(tick), margin - 4, toY(tick) + 4);
-    canvas.current.dataset.frame = String(map.header.count);
-    canvas.current.dataset.state = "drawn";
-    onDrawn();
-  });
+  const { header, x, y, z } = map;
+  const points = useMemo<Points>(
+    () => ({
+      x: x ?? NONE,
+      y: y ?? NONE,
+      z: z ?? NONE,
+      rim: [...rim(header.x.start, header.x.stop), ...rim(header.y.start, header.y.stop)],
+    }),
+    [x, y, z, header],
+  );
+  const [low, high] = header.range ?? [0, 1];
   return (
-    <div className="image-canvas" ref={holder}>
-      <canvas
-        ref={canvas}
-        role="img"
-        aria-label={`Map of ${map.header.z?.name ?? ""}, ${map.header.count} points`}
-        onClick={(event) => {
-          const place = event.currentTarget.getBoundingClientRect();
-          const x = x0 + ((event.clientX - place.left - margin) / (width - margin - 8)) * (x1 - x0);
-          const y = y0 + ((place.bottom - 24 - event.clientY) / (height - 32)) * (y1 - y0);
-          onPick(x, y);
-        }}
-      />
+    <Image
+      label={`Map of ${header.z?.name ?? ""}, ${header.count} points`}
+      shown={null}
+      points={points}
+      full={SQUARE}
+      box={seen === null ? null : boxOf(points, seen)}
+      onBox={(box) => onSeen(box === null ? null : seenOf(points, box))}
+      levels={view.levels ?? (high > low ? [low, high] : [low, low + 1])}
+      scale={view.scale}
+      colours={view.colours}
+      unit={header.z?.unit ?? ""}
+      index={header.count}
+      square={false}
+      flip
+      x={(u) => fromUnits(points, u, 0)[0]}
+      y={(v) => fromUnits(points, 0, SIDE - v)[1]}
+      names={[header.x.name, header.y.name]}
+      onPick={(u, v) => onPick(...fromUnits(points, u, SIDE - v))}
+      onDrawn={onDrawn}
+    />
+  );
+}
+
+/** Which axes the map shows, and where the others stand. */
+function Planes({ run, map }: { run: RunDetail; map: MapData }) {
+  const app = useApp();
+  const at = useView((v) => v.at);
+  const { header } = map;
+  const planes = header.planes ?? [];
+  if (planes.length === 0) return null;
+  const go = (change: Parameters<typeof app.view.go>[0]) => app.view.go(change, true);
+  const choose = (change: { across?: string; up?: string }) => {
+    const now = { across: header.x.name, up: header.y.name, ...change };
+    // The axis that the other direction had is given up: the two change places.
+    if (now.across === now.up) {
+      if (change.across !== undefined) now.up = header.x.name;
+      else now.across = header.y.name;
+    }
+    go({ ...now, at: null });
+  };
+  const select = (label: string, value: string, then: (name: string) => void) => (
+    <label>
+      {label}{" "}
+      <select aria-label={`Axis ${label}`} value={value} onChange={(event) => then(event.target.value)}>
+        {run.axes.map((name) => (
+          <option key={name}>{name}</option>
+        ))}
+      </select>
+    </label>
+  );
+  return (
+    <div className="planes">
+      {select("across", header.x.name, (across) => choose({ across }))}
+      {select("up", header.y.name, (up) => choose({ up }))}
+      {planes.map((plane, k) => (
+        <label className="scrub" key={plane.name}>
+          <span>{plane.name || `axis ${k + 1}`}</span>
+          <input
+            type="range"
+            min={0}
+            max={plane.n - 1}
+            value={plane.index}
+            aria-valuetext={`${words(plane.position)} ${plane.unit}`}
+            onChange={(event) =>
+              go({ at: planes.map((one, j) => (j === k ? Number(event.target.value) : one.index)) })
+            }
+          />
+          <output>
+            {words(plane.position)} {plane.unit}, {plane.index + 1} of {plane.n}
+          </output>
+        </label>
+      ))}
+      <button type="button" disabled={at === null} onClick={() => go({ at: null })}>
+        newest
+      </button>
     </div>
   );
 }

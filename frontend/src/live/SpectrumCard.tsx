@@ -20,6 +20,7 @@ export function SpectrumCard({ run, channel }: { run: RunDetail; channel: Channe
       stack: false,
       reduce: "max",
       slice: null,
+      axis: 0,
     },
     frozen,
   );

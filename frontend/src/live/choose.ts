@@ -63,3 +63,20 @@ export function choose(run: RunDetail): Choice[] {
   if (scalars.length > 0) add("curve", "curves", null);
   return found;
 }
+
+/** Steps of the axes that a map does not show, when this run has them: what was chosen for another run may not fit. */
+export function planesOf(
+  run: RunDetail,
+  across: string | null,
+  up: string | null,
+  at: readonly number[] | null,
+): number[] | null {
+  if (at === null || run.shape.length < 3) return null;
+  // Of axes that move together only the last ones have a dimension.
+  const axes = run.axes.slice(-run.shape.length);
+  const x = across ?? axes.at(-1);
+  const y = up ?? axes.filter((name) => name !== x).at(-1);
+  const sizes = run.shape.filter((_, k) => axes[k] !== x && axes[k] !== y);
+  const fits = sizes.length === at.length && sizes.every((size, k) => (at[k] ?? size) < size);
+  return fits ? [...at] : null;
+}

@@ -10,6 +10,8 @@ export interface Frame {
   data: NumberArray;
   width: number;
   height: number;
+  /** Which slice of a volume it is. */
+  slice: number | null;
 }
 
 export interface Look {
@@ -22,6 +24,8 @@ export interface Look {
   stack: boolean;
   reduce: "max" | "mean";
   slice: number | null;
+  /** The dimension that is cut. */
+  axis: number;
 }
 
 const RATE = 15;
@@ -49,13 +53,16 @@ export function useFrame(look: Look | null, frozen: boolean) {
         reduce: now.reduce,
         stack: now.stack ? "true" : null,
         slice: now.slice,
+        axis: now.axis === 0 ? null : now.axis,
       },
       signal,
     );
     if (payload === null) return;
     const image = payload.arrays.image;
     const [height = 0, width = 0] = payload.shapes.image ?? [];
-    if (image !== undefined) setFrame({ header: payload.header, data: image, width, height });
+    const size = payload.header.planes?.[now.axis];
+    const slice = size === undefined ? null : (now.slice ?? Math.floor(size / 2));
+    if (image !== undefined) setFrame({ header: payload.header, data: image, width, height, slice });
   });
 
   // One that was chosen, or another view of the one that is shown.

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import { useApp } from "../app/context";
 import type { NumberArray, Payload } from "../client/payload";
-import type { MapHeader } from "../client/types";
+import type { MapHeader, Wanted } from "../client/types";
 
 export interface MapData {
   header: MapHeader;
@@ -12,16 +12,17 @@ export interface MapData {
 }
 
 /** A map as it grows. */
-export function useMap(run: string, z: string | null, norm: string | null, frozen: boolean) {
+export function useMap(wanted: Extract<Wanted, { what: "map" }> | null, frozen: boolean) {
   const app = useApp();
   const [map, setMap] = useState<MapData | null>(null);
   const [problem, setProblem] = useState("");
   const drawn = useRef<() => void>(() => {});
+  const key = wanted === null ? "" : JSON.stringify(wanted);
   useEffect(() => {
-    if (z === null || frozen) return;
+    if (key === "" || frozen) return;
     setProblem("");
     const leave = app.socket.follow({
-      wanted: { what: "map", run, z, norm, rate: 8 },
+      wanted: JSON.parse(key) as Wanted,
       got: (message) =>
         new Promise<void>((resolve) => {
           drawn.current();
@@ -41,7 +42,7 @@ export function useMap(run: string, z: string | null, norm: string | null, froze
       leave();
       drawn.current();
     };
-  }, [app, run, z, norm, frozen]);
-  const mine = map !== null && map.header.run === run && map.header.z?.name === z;
+  }, [app, key, frozen]);
+  const mine = map !== null && map.header.run === wanted?.run && map.header.z?.name === wanted.z;
   return { map: mine ? map : null, problem, drawn: () => drawn.current() };
 }

@@ -6,7 +6,9 @@ import type { Region } from "../client/types";
 import { type Box, place } from "./box";
 import { type Line, type RegionHands, type Tool, useGestures } from "./gestures";
 import { Painter } from "./gl";
+import { PointPainter } from "./glpoints";
 import { paint } from "./overlay";
+import { diameter, nearest, type Points, toUnits } from "./points";
 import { type Scale, words } from "./scale";
 import { useInk, useSize } from "./size";
 
@@ -23,6 +25,8 @@ export interface Shown {
 export interface ImageProps {
   label: string;
   shown: Shown | null;
+  /** Points in place of an array; always or never for one image. */
+  points?: Points;
   /** The whole frame. */
   full: Box;
   box: Box | null;
@@ -55,6 +59,7 @@ export interface ImageProps {
   onDrawn?: () => void;
 }
 
+const REACH = 14; // screen pixels within which a point is meant
 const NOTHING: Record<string, Region> = {};
 
 export function Image(props: ImageProps) {
@@ -74,9 +79,12 @@ export function Image(props: ImageProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const over = useRef<HTMLCanvasElement>(null);
   const painter = useRef<Painter | null>(null);
+  const dots = useRef<PointPainter | null>(null);
   const [problem, setProblem] = useState("");
   const [width, height] = useSize(holder);
   const ink = useInk();
+  const { points } = props;
+  const scattered = points !== undefined;
   const box = props.box ?? full;
   const at = place(box, width, height, square);
   // Rows that go up are turned in the frame's own coordinates, so that everything else need not know.
@@ -95,7 +103,16 @@ export function Image(props: ImageProps) {
     fixed: props.fixed ?? [],
     hands: props.hands ?? null,
     onBox: props.onBox,
-    onPick: onPick && (([x, y]) => onPick(x, turn(y))),
+    onPick:
+      onPick &&
+      ((place) => {
+        const found = points === undefined ? null : nearest(points, place, at.scale, REACH);
+        if (points === undefined) onPick(place[0], turn(place[1]));
+        else if (found !== null) {
+          const [x, y] = toUnits(points, points.x[found] ?? 0, points.y[found] ?? 0);
+          onPick(x, turn(y));
+        }
+      }),
     onDraw: props.onDraw,
     onLine: props.onLine,
   });
@@ -103,15 +120,17 @@ export function Image(props: ImageProps) {
   useEffect(() => {
     if (canvas.current === null) return;
     try {
-      painter.current = new Painter(canvas.current);
+      if (scattered) dots.current = new PointPainter(canvas.current);
+      else painter.current = new Painter(canvas.current);
     } catch (error) {
       setProblem(error instanceof Error ? error.message : String(error));
     }
     return () => {
       painter.current?.close();
-      painter.current = null;
+      dots.current?.close();
+      painter.current = dots.current = null;
     };
-  }, []);
+  }, [scattered]);
 
   useEffect(() => {
     const ratio = window.devicePixelRatio || 1;
@@ -121,14 +140,32 @@ export function Image(props: ImageProps) {
   useEffect(() => {
     if (shown !== null) painter.current?.show(shown);
   }, [shown]);
+  useEffect(() => {
+    if (points !== undefined) dots.current?.show(points);
+  }, [points]);
 
   useEffect(() => {
     const element = canvas.current;
-    if (element === null || painter.current === null || width === 0) return;
+    if (element === null || width === 0) return;
     const ratio = window.devicePixelRatio || 1;
     const size = [Math.round(width * ratio), Math.round(height * ratio)] as const;
     if (element.width !== size[0] || element.height !== size[1]) [element.width, element.height] = size;
-    if (shown === null) return;
+    if (points !== undefined && dots.current !== null) {
+      dots.current.paint({
+        left: (at.left - box[0] * at.scale[0]) * ratio,
+        top: (at.top - box[1] * at.scale[1]) * ratio,
+        unit: [at.scale[0] * ratio, at.scale[1] * ratio],
+        size: diameter(points.x.length, width, height, (full[2] - full[0]) / (box[2] - box[0])) * ratio,
+        levels,
+        scale,
+        colours,
+        absent: ink.absent,
+      });
+      element.dataset.frame = String(props.index);
+      element.dataset.state = "drawn";
+      onDrawn?.();
+    }
+    if (shown === null || painter.current === null) return;
     const view = flip
       ? ([shown.view[0], turn(shown.view[3]), shown.view[2], turn(shown.view[1])] as Box)
       : shown.view;
@@ -198,13 +235,25 @@ export function Image(props: ImageProps) {
         {problem !== "" && <p className="problem">{problem}</p>}
       </div>
       <p className="readout" aria-live="off">
-        {cursor ? readout(props, shown, [cursor[0], turn(cursor[1])]) : describe(props, shown)}
+        {cursor === null
+          ? describe(props, shown)
+          : points === undefined
+            ? readout(props, shown, [cursor[0], turn(cursor[1])])
+            : pointed(props, points, nearest(points, cursor, at.scale, REACH))}
       </p>
     </div>
   );
 }
 
+function pointed(props: ImageProps, points: Points, found: number | null): string {
+  if (found === null) return "No point is here.";
+  const [x, y] = props.names ?? ["x", "y"];
+  const at = `${x} ${words(points.x[found], 6)}, ${y} ${words(points.y[found], 6)}`;
+  return `${at}: ${words(points.z[found], 6)} ${props.unit} (point ${found + 1})`;
+}
+
 function describe(props: ImageProps, shown: Shown | null): string {
+  if (props.points !== undefined) return `${props.points.x.length} points where they were measured`;
   if (shown === null) return "Nothing came yet.";
   const size = `${Math.round(props.full[2] - props.full[0])} × ${Math.round(props.full[3] - props.full[1])}`;
   return shown.bin > 1

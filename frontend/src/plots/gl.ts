@@ -53,6 +53,85 @@ const UNIFORMS = [
   "over",
 ] as const;
 
+/** What draws on a canvas.
+ *
+ * @throws Error when the browser has no WebGL2.
+ */
+export function context(canvas: HTMLCanvasElement): WebGL2RenderingContext {
+  const gl = canvas.getContext("webgl2", { alpha: true, antialias: false, preserveDrawingBuffer: true });
+  if (gl === null) throw new Error("This browser does not draw with WebGL2; images cannot be shown.");
+  return gl;
+}
+
+/** A program of two shaders; null when the context is lost already: it is restored later.
+ *
+ * @param attributes in the order of their numbers.
+ */
+export function linked(
+  gl: WebGL2RenderingContext,
+  vertex: string,
+  fragment: string,
+  attributes: readonly string[] = [],
+): WebGLProgram | null {
+  const program = gl.createProgram();
+  for (const [kind, source] of [
+    [gl.VERTEX_SHADER, vertex],
+    [gl.FRAGMENT_SHADER, fragment],
+  ] as const) {
+    const shader = gl.createShader(kind);
+    if (shader === null) return null;
+    gl.shaderSource(shader, source);
+    gl.compileShader(shader);
+    gl.attachShader(program, shader);
+  }
+  attributes.forEach((name, k) => {
+    gl.bindAttribLocation(program, k, name);
+  });
+  gl.linkProgram(program);
+  return program;
+}
+
+/** A texture whose pixels stay what they are. */
+export function texture(gl: WebGL2RenderingContext): WebGLTexture | null {
+  const made = gl.createTexture();
+  gl.bindTexture(gl.TEXTURE_2D, made);
+  gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
+  gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
+  gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
+  gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
+  return made;
+}
+
+/** A colour map as a texture. */
+export class Table {
+  private made: WebGLTexture | null = null;
+  private name = "";
+
+  constructor(private readonly gl: WebGL2RenderingContext) {}
+
+  prepare() {
+    this.made = texture(this.gl);
+    this.name = "";
+  }
+
+  close() {
+    this.gl.deleteTexture(this.made);
+  }
+
+  /** Let a texture unit have the map of that name. */
+  bind(unit: number, name: string) {
+    const { gl } = this;
+    gl.activeTexture(gl.TEXTURE0 + unit);
+    gl.bindTexture(gl.TEXTURE_2D, this.made);
+    if (this.name !== name) {
+      this.name = name;
+      const colours = colourTable(name);
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, 256, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, colours);
+    }
+    gl.activeTexture(gl.TEXTURE0);
+  }
+}
+
 export interface Picture {
   data: NumberArray;
   width: number;
@@ -77,17 +156,15 @@ export class Painter {
   private readonly gl: WebGL2RenderingContext;
   private program: WebGLProgram | null = null;
   private values: WebGLTexture | null = null;
-  private colours: WebGLTexture | null = null;
+  private readonly colours: Table;
   private spots: Record<string, WebGLUniformLocation | null> = {};
   private picture: Picture | null = null;
-  private table = "";
   private last: Painting | null = null;
 
   /** @throws Error when the browser has no WebGL2. */
   constructor(private readonly canvas: HTMLCanvasElement) {
-    const gl = canvas.getContext("webgl2", { alpha: true, antialias: false, preserveDrawingBuffer: true });
-    if (gl === null) throw new Error("This browser does not draw with WebGL2; images cannot be shown.");
-    this.gl = gl;
+    this.gl = context(canvas);
+    this.colours = new Table(this.gl);
     canvas.addEventListener("webglcontextlost", this.lost);
     canvas.addEventListener("webglcontextrestored", this.restored);
     this.prepare();
@@ -97,7 +174,7 @@ export class Painter {
     this.canvas.removeEventListener("webglcontextlost", this.lost);
     this.canvas.removeEventListener("webglcontextrestored", this.restored);
     this.gl.deleteTexture(this.values);
-    this.gl.deleteTexture(this.colours);
+    this.colours.close();
     this.gl.deleteProgram(this.program);
   }
 
@@ -116,21 +193,6 @@ export class Painter {
     this.last = how;
     const { gl, canvas, spots } = this;
     if (gl.isContextLost() || this.picture === null) return;
-    if (this.table !== how.colours) {
-      this.table = how.colours;
-      gl.bindTexture(gl.TEXTURE_2D, this.colours);
-      gl.texImage2D(
-        gl.TEXTURE_2D,
-        0,
-        gl.RGBA8,
-        256,
-        1,
-        0,
-        gl.RGBA,
-        gl.UNSIGNED_BYTE,
-        colourTable(how.colours),
-      );
-    }
     gl.viewport(0, 0, canvas.width, canvas.height);
     gl.clearColor(0, 0, 0, 0);
     gl.clear(gl.COLOR_BUFFER_BIT);
@@ -138,9 +200,7 @@ export class Painter {
     gl.useProgram(this.program);
     gl.activeTexture(gl.TEXTURE0);
     gl.bindTexture(gl.TEXTURE_2D, this.values);
-    gl.activeTexture(gl.TEXTURE1);
-    gl.bindTexture(gl.TEXTURE_2D, this.colours);
-    gl.activeTexture(gl.TEXTURE0);
+    this.colours.bind(1, how.colours);
     gl.uniform1i(spots.values ?? null, 0);
     gl.uniform1i(spots.colours ?? null, 1);
     gl.uniform4f(spots.target ?? null, ...how.target);
@@ -156,37 +216,12 @@ export class Painter {
 
   private prepare() {
     const { gl } = this;
-    const program = gl.createProgram();
-    for (const [kind, source] of [
-      [gl.VERTEX_SHADER, VERTEX],
-      [gl.FRAGMENT_SHADER, FRAGMENT],
-    ] as const) {
-      const shader = gl.createShader(kind);
-      if (shader === null) return; // the context is lost already; it is restored later
-      gl.shaderSource(shader, source);
-      gl.compileShader(shader);
-      gl.attachShader(program, shader);
-    }
-    gl.linkProgram(program);
-    this.program = program;
-    for (const name of UNIFORMS) {
-      this.spots[name] = gl.getUniformLocation(program, name);
-    }
-    this.values = this.texture(gl.NEAREST);
-    this.colours = this.texture(gl.NEAREST);
-    this.table = "";
+    this.program = linked(gl, VERTEX, FRAGMENT);
+    if (this.program === null) return;
+    for (const name of UNIFORMS) this.spots[name] = gl.getUniformLocation(this.program, name);
+    this.values = texture(gl);
+    this.colours.prepare();
     if (this.picture !== null) this.show(this.picture);
-  }
-
-  private texture(filter: number) {
-    const { gl } = this;
-    const made = gl.createTexture();
-    gl.bindTexture(gl.TEXTURE_2D, made);
-    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, filter);
-    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, filter);
-    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
-    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
-    return made;
   }
 
   private readonly lost = (event: Event) => event.preventDefault();

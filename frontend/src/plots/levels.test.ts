@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { expect, test } from "vitest";
 import { BINS, barRange, barScale, histogram, shifted } from "./levels";
 import { autoLevels } from "./scale";

@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { expect, test } from "vitest";
 import type { Arc, Rectangle } from "../client/types";
 import type { Box } from "./box";

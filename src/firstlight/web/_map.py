@@ -14,7 +14,7 @@ from firstlight.web._curve import Column, Columns
 from firstlight.web._mesh import Grid, cells, grid
 from firstlight.web._payload import number, pack
 
-POINTS = 20_000
+POINTS = 100_000
 """Points that a browser draws by themselves; more are binned."""
 LARGEST = 2048
 """Cells of a map on a side."""
