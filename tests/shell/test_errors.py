@@ -38,7 +38,7 @@ MISTAKES = [
     ("ascan(rot, 0, 10, 10, 0.1, title=3)", "ascan: title is a text, not 3."),
     ("acsan rot 0 10 10 0.1", "Did you mean ascan?"),
     ("dsacn", "Did you mean dscan?"),
-    ("ct -1", "Write its arguments in brackets"),
+    ("2 * ct", "Write its arguments in brackets"),
     ("plot [1] [0]", "Write its arguments in brackets"),
     ("ct foo", "count_time: 'foo' is not a quantity in s."),
     ("newsample", "newsample needs name."),

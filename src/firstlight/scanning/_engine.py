@@ -23,7 +23,7 @@ from firstlight.scanning._devices import Devices
 from firstlight.scanning._estimate import DryRun, Estimate
 from firstlight.scanning._gate import Gate, Rule
 from firstlight.scanning._info import as_error
-from firstlight.scanning._interrupts import uninterrupted
+from firstlight.scanning._interrupts import held, uninterrupted
 from firstlight.scanning._jobs import Job, Sort
 from firstlight.scanning._movements import Movements
 from firstlight.scanning._plan import problems, resolve
@@ -384,6 +384,8 @@ class Engine(Movements):
                 cause = await supervise(acting_now, waits, settings, job.interrupt, None)
                 if cause is not None:
                     await settings.gate.stop(axes)
+                    if isinstance(cause, RunAborted):
+                        raise RunAborted(f"{job.doing} was stopped by the user.")
                     raise as_error(waits.named(cause, ", ".join(names), f"in {job.doing}"))
             finally:
                 for name in axes:
@@ -430,7 +432,8 @@ class Engine(Movements):
     def _launch(
         self, sort: Sort, doing: str, body: Callable[[Job[_T]], Coroutine[Any, Any, _T]], *, queue: bool = False
     ) -> Job[_T]:
-        with self._guard:
+        # What began is known to have begun, so that it can be stopped.
+        with held(), self._guard:
             if self._closed:
                 raise Conflict("The engine is closed.")
             other = next((job for job in self.jobs if job.sort == "scan"), None) if sort == "scan" else None

@@ -48,7 +48,8 @@ def interruptible(abort: Callable[[], object]) -> Iterator[list[int]]:
 def held() -> Iterator[None]:
     """Inside, Ctrl-C waits: what must not be left half done is done first.
 
-    :raises KeyboardInterrupt: at the end, when it was pressed and nothing else went wrong.
+    :raises KeyboardInterrupt: at the end, when it was pressed and nothing else went wrong; where somebody handles
+        Ctrl-C, that is called in its place.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -60,7 +61,8 @@ def held() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)
     if presses:
-        raise KeyboardInterrupt
+        # Whoever heard of it before hears of it now: by default, that raises.
+        (before if callable(before) else signal.default_int_handler)(signal.SIGINT, None)
 
 
 def uninterrupted(

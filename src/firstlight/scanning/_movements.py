@@ -132,8 +132,10 @@ class Movements(ABC):
             if cause is not None:
                 await gate.stop()
                 # A jog is meant to be stopped.
-                if not (isinstance(cause, RunAborted) and all(m.kind is MotionKind.JOG for m in motions)):
+                if not isinstance(cause, RunAborted):
                     raise as_error(cause)
+                if any(m.kind is not MotionKind.JOG for m in motions):
+                    raise RunAborted(f"{job.doing} was stopped by the user.")
 
     # -- given by the engine
 

@@ -204,8 +204,11 @@ class Face(ABC):
         """Stop axes, and what moves them; everything that moves when none is named."""
 
     @abstractmethod
-    def abort(self) -> bool:
-        """Stop everything that runs, cleanly; whether anything did."""
+    def abort(self, *, mine: bool = False) -> bool:
+        """Stop everything that runs, cleanly; whether anything did.
+
+        :param mine: only what this client has started.
+        """
 
     # -- steering the scan that runs
 

@@ -187,9 +187,12 @@ class RemoteSession(Face):
         for name in names:
             self._link.look_again(name)
 
-    def abort(self) -> bool:
-        """Stop everything that runs, cleanly; whether anything did."""
-        return bool(self._link.call("abort"))
+    def abort(self, *, mine: bool = False) -> bool:
+        """Stop everything that runs, cleanly; whether anything did.
+
+        :param mine: only what this client has started.
+        """
+        return bool(self._link.call("abort_mine" if mine else "abort"))
 
     def pause(self, why: str = "") -> None:
         """Let the scan that runs wait at its next safe point."""

@@ -33,6 +33,7 @@ from firstlight.scanning import (
     Progress,
     ScanSequence,
     SessionLock,
+    acting,
 )
 from firstlight.session._board import devices_run
 from firstlight.session._control import Control
@@ -229,9 +230,12 @@ class Session(Face):
         """Stop axes, and what moves them; everything that moves when none is named."""
         self.engine.stop([self._name(axis) for axis in axes])
 
-    def abort(self) -> bool:
-        """Stop everything that runs, cleanly; whether anything did."""
-        return self.engine.abort()
+    def abort(self, *, mine: bool = False) -> bool:
+        """Stop everything that runs, cleanly; whether anything did.
+
+        :param mine: only what this client has started.
+        """
+        return self.engine.abort(acting() if mine else None)
 
     def pause(self, why: str = "") -> None:
         """Let the scan that runs wait at its next safe point."""

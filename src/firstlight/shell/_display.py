@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from firstlight.model import FirstlightError, RunState
+from firstlight.scanning import held
 from firstlight.shell._desk import Desk
 from firstlight.shell._table import Table
 
@@ -40,6 +42,7 @@ class Watching:
         self._order: list[str] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="firstlight-display", daemon=True)
+        self._unlisten: Callable[[], None] = lambda: None
         self._bar: Any = None
         self._task: Any = None
         self._table: Table | None = None
@@ -50,23 +53,39 @@ class Watching:
         self._failed = False
 
     def __enter__(self) -> Self:
-        self._unlisten = self._desk.session.listen(self._hear)
-        display = self._desk.display
-        if display.progress and self._desk.terminal:
-            self._bar = _bar(self._desk)
-            self._bar.start()
-        self._thread.start()
+        with contextlib.ExitStack() as stack:
+            # A terminal whose bar was left half drawn, or half put away, would draw no other one.
+            stack.callback(self._leave)
+            with held():
+                self._unlisten = self._desk.session.listen(self._hear)
+                display = self._desk.display
+                if display.progress and self._desk.terminal:
+                    self._bar = _bar(self._desk)
+                    self._bar.start()
+                self._thread.start()
+            stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with held():
+            self._leave()
+
+    def _leave(self) -> None:
         self._ended.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         self._unlisten()
         self._look(final=True)
         if self._bar is not None:
             self._bar.stop()
+
+    @property
+    def key(self) -> str:
+        """Of the run that was heard of first; empty when none has begun."""
+        with self._guard:
+            return self._order[0] if self._order else ""
 
     @property
     def rows(self) -> int:

@@ -118,6 +118,9 @@ class SessionFace(Protocol):
     def skip(self, why: str = "") -> None:
         """End one scan of a sequence."""
 
+    def abort(self, *, mine: bool = False) -> bool:
+        """Stop what runs, or only what this client has started; whether anything did."""
+
     def newproposal(self, name: str = "") -> None:
         """Go to a proposal."""
 

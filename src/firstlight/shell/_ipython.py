@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from firstlight.model import RunAborted
+from firstlight.scanning import held
 from firstlight.shell import _errors, _logs
 from firstlight.shell._completion import matcher
 from firstlight.shell._desk import Desk
@@ -62,16 +65,23 @@ class Attached:
         self.desk.begin(info.raw_cell or "")
 
     def _end(self, result: Any) -> None:
-        self.desk.finish(result.result, self._error)
-        self.desk.shown = None
-        for name in self.namespace.refresh():
-            meant = "command" if name in self.namespace.commands else "device"
-            self.desk.say(f"{name} is yours now, no longer the {meant}; 'del {name}' gives it back.", style="yellow")
+        # The input is over: a Ctrl-C that comes now has nothing to stop.
+        with suppress(KeyboardInterrupt), held():
+            self.desk.finish(result.result, self._error)
+            self.desk.shown = None
+            for name in self.namespace.refresh():
+                meant = "command" if name in self.namespace.commands else "device"
+                self.desk.say(
+                    f"{name} is yours now, no longer the {meant}; 'del {name}' gives it back.", style="yellow"
+                )
 
     def _failed(
         self, shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: Any = None
     ) -> None:
-        self._error = str(_errors.show(self.desk, error))
+        with suppress(KeyboardInterrupt), held():
+            if isinstance(error, KeyboardInterrupt) and self.desk.session.abort(mine=True):
+                error = RunAborted("Interrupted; what this shell had set going is being stopped.")
+            self._error = str(_errors.show(self.desk, error))
 
 
 def _formatter(plain: Any, desk: Desk) -> Any:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
 from firstlight.model import FirstlightError, RunAborted
+from firstlight.scanning import held
 from firstlight.shell._command import Wrong, listing
 from firstlight.shell._desk import Desk
 from firstlight.shell._face import AxisFace, Number, Word
@@ -181,7 +183,8 @@ def go(
             session.move(targets, relative=relative)
     except (RunAborted, KeyboardInterrupt) as error:
         if isinstance(error, KeyboardInterrupt):
-            session.stop(*targets)
+            with suppress(KeyboardInterrupt), held():
+                session.stop(*targets)
         raise RunAborted(f"The motion was stopped: {_where(axes)}.") from error
     if not live:
         for axis in axes:
@@ -203,18 +206,27 @@ class Positions:
 
     def __enter__(self) -> Self:
         if self._live and self._desk.terminal:
-            self._thread.start()
+            try:
+                with held():
+                    self._thread.start()
+            except KeyboardInterrupt:
+                self._leave()
+                raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with held():
+            self._leave()
+            if self._live and error is None:
+                self._desk.say(_where(self._axes))
+
+    def _leave(self) -> None:
         self._ended.set()
         if self._thread.ident is not None:
             self._thread.join()
             self._write("\r\x1b[2K")
-        if self._live and error is None:
-            self._desk.say(_where(self._axes))
 
     def _work(self) -> None:
         while True:

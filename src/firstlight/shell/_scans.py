@@ -45,11 +45,12 @@ class ScanCommand(Usable):
     def __call__(self, *arguments: Any, **keywords: Any) -> Run:
         given, words = self._fitting(arguments, keywords)
         desk = self._desk
-        with Watching(desk):
-            try:
+        watching = Watching(desk)
+        try:
+            with watching:
                 run: Run = self._command(*given, **words)
-            except (RunAborted, KeyboardInterrupt) as error:
-                raise _stopped(desk, self.__name__) from error
+        except (RunAborted, KeyboardInterrupt) as error:
+            raise _stopped(desk, self.__name__, watching.key, error) from error
         after(desk, run)
         return run
 
@@ -210,10 +211,14 @@ def _count(desk: Desk, run: Run) -> None:
         desk.say(f"{name:>{width}} = {cell(value)} {unit}{rate}".rstrip())
 
 
-def _stopped(desk: Desk, name: str) -> RunAborted:
-    run = desk.session.last
-    if run is None:
-        return RunAborted(f"{name} was stopped.")
+def _stopped(desk: Desk, name: str, key: str, error: BaseException) -> RunAborted:
+    """What is said of a scan that the user stopped.
+
+    :param key: of its run; empty when there is none.
+    """
+    if not key:
+        return error if isinstance(error, RunAborted) else RunAborted(f"{name} was stopped before it began.")
+    run = desk.session.open(key)
     kept = f"which are kept as scan {run.number}" if run.info.saving is not None else "which are not saved"
     asked = f" of {run.info.npoints}" if run.info.npoints else ""
     return RunAborted(f"{run.title} was stopped after {run.npoints}{asked} points, {kept}.")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import builtins
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from firstlight.model import FirstlightError, InvalidInput, NotFound, RunAborted
+from firstlight.scanning import held
 from firstlight.shell._desk import Desk
 from firstlight.shell._errors import explain, place
 from firstlight.shell._face import SessionFace
@@ -44,7 +46,9 @@ def run_script(session: SessionFace, path: Path, arguments: Sequence[str] = ()) 
             failure = f"it left with {error.code}."
             raise ScriptFailed(f"{path.name}: {failure}") from error
     except BaseException as error:
-        session.stop()
+        # Axes stop, also on a second Ctrl-C.
+        with suppress(KeyboardInterrupt), held():
+            session.stop()
         explained = explain(error, names)
         where = _line(error, path)
         failure = f"{where}: {explained.message}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from firstlight.shell._completion import toolbar
@@ -30,6 +31,27 @@ def interact(session: SessionFace, *, log: bool = True) -> None:
         def out_prompt_tokens(self) -> list[tuple[Any, str]]:
             return []
 
+    desk = Desk(session, log=log)
+
+    class Shell(TerminalInteractiveShell):
+        """Goes on whenever Ctrl-C comes: also before an input is understood, or after it has ended."""
+
+        def prompt_for_code(self) -> str:
+            plain: Any = super()
+            text: str = plain.prompt_for_code()
+            if self.pt_app is not None and _typed_ahead(self.pt_app.input):
+                raise KeyboardInterrupt
+            return text
+
+        def interact(self) -> None:
+            plain: Any = super()
+            while True:
+                try:
+                    plain.interact()
+                    return
+                except KeyboardInterrupt:
+                    desk.say("Interrupted.", style="bold red")
+
     config = Config()
     config.TerminalInteractiveShell.prompts_class = Prompt
     config.TerminalInteractiveShell.confirm_exit = False
@@ -39,13 +61,14 @@ def interact(session: SessionFace, *, log: bool = True) -> None:
     config.TerminalInteractiveShell.enable_tip = False
     config.TerminalInteractiveShell.colors = "linux"
     config.HistoryManager.enabled = True
-    shell: Any = TerminalInteractiveShell.instance(config=config)
-    desk = Desk(session, log=log)
+    shell: Any = Shell.instance(config=config)
     attached = Attached(shell, desk)
     if getattr(shell, "pt_app", None) is not None:
         shell.pt_app.bottom_toolbar = lambda: toolbar(
             desk, shell.pt_app.default_buffer.document.current_line_before_cursor, attached.namespace.commands
         )
+        # At the prompt Ctrl-C is a key; a signal that comes as it ends is for what was typed, not for the prompt.
+        shell.pt_app.prompt = partial(shell.pt_app.prompt, handle_sigint=False)
     desk.say(f"This is {session.name}. Type help for the commands, Ctrl-D to leave.")
     write = shell.displayhook.write_format_data
 
@@ -59,4 +82,24 @@ def interact(session: SessionFace, *, log: bool = True) -> None:
         shell.mainloop()
     finally:
         attached.detach()
-        TerminalInteractiveShell.clear_instance()
+        Shell.clear_instance()
+
+
+def _typed_ahead(typed: Any) -> bool:
+    """Whether Ctrl-C followed so closely upon Enter that the terminal took it for a key of the next input.
+
+    :param typed: prompt_toolkit's input; other keys stay there.
+    """
+    import select
+
+    from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
+    from prompt_toolkit.keys import Keys
+
+    keys = get_typeahead(typed)
+    with typed.raw_mode():
+        if select.select([typed.fileno()], [], [], 0.0)[0]:
+            keys += typed.read_keys()
+    pressed = any(key.key == Keys.ControlC for key in keys)
+    if not pressed:
+        store_typeahead(typed, keys)
+    return pressed

@@ -52,7 +52,7 @@ class Typing:
         names = self._names()
         commands = {n: c for n, c in self._commands.items() if names.get(n, c) is c}
         tree = _parsed(text)
-        if tree is not None:
+        if tree is not None and not _calculates(tree, commands):
             return _called(text, tree, commands)
         return self._by_line(text, commands, names)
 
@@ -79,7 +79,8 @@ class Typing:
         found = _START.match(body)
         assert found is not None
         indent, target, name, rest = found.groups()
-        if _parsed(body.strip()) is not None:
+        tree = _parsed(body.strip())
+        if tree is not None and not _calculates(tree, commands):
             # Python by itself, inside an input that is not.
             return f"{indent}{target}{name}(){end}" if not target and not rest.strip() else None
         command = commands[name]
@@ -214,6 +215,16 @@ def _parsed(text: str) -> ast.Module | None:
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _calculates(tree: ast.Module, commands: Mapping[str, Any]) -> bool:
+    """Whether a line calculates with a command and nothing else: ``ct -1`` and ``script /home/mine.py`` are no sums."""
+
+    def first(node: ast.expr) -> ast.expr:
+        return first(node.left) if isinstance(node, ast.BinOp) else node
+
+    sums = [node.value for node in tree.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.BinOp)]
+    return any(isinstance(name := first(value), ast.Name) and name.id in commands for value in sums)
 
 
 def _expression(text: str) -> ast.Expression | None:
