@@ -55,6 +55,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark(
         "_tomography:fbp1024", {"tomography.fbp1024": Promise(ratio=80), "tomography.fbp1024.cpu": Promise(ratio=45)}
     ),
+    Benchmark("_crystallography:plan", {"hkl.plan": Promise(least=1_000)}),
     Benchmark("_tomography:phantoms", {"tomography.phantoms": Promise(most=1.0)}),
     Benchmark(
         "_tomography:real",
