@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from firstlight.buffer import Buffer
+from firstlight.model import ChannelKind, ChannelRole, ChannelSpec, EndReason, RunEnd, RunInfo
 from firstlight.session import Session
 from tests.web.conftest import Site
 from tests.web.test_pages import CHROMIUM, DRAWN, Open, at, browser, open_page, plot, scanned
@@ -276,3 +280,65 @@ def test_levels_are_dragged_in_the_histogram_and_set_by_quantiles(
     expect(high).to_have_attribute("aria-valuenow", f"{top:g}")
     # What is at the higher level or above has the last colour of viridis.
     assert shown.colour(*place) == pytest.approx((253, 231, 36), abs=2)
+
+
+def test_saturated_pixels_are_pink_and_masked_ones_striped(
+    open_page: Open, site: Site, beamline: Session, places: Path
+) -> None:
+    for dtype, text, word in (
+        ("<u2", "pink pixels are saturated", "saturated"),
+        ("<u4", "striped pixels are masked or missing", "masked or missing"),
+    ):
+        frame = np.full((48, 64), 5, dtype)
+        frame[:, :32] = np.iinfo(dtype).max
+        run = Buffer(places).create_run(RunInfo(name="ct", title="a frame", start_epoch=time.time()))
+        ring = run.create_ring(ChannelSpec("cam", dtype, (48, 64), kind=ChannelKind.RING, role=ChannelRole.FRAME), 4)
+        ring.slot()[...] = frame
+        ring.commit()
+        run.prepared()
+        run.running()
+        page = open_page(at(site, f"run={run.key}&plot=image&ch=cam&map=grey"))
+        shown = Picture(page)
+        expect(page.get_by_text(text)).to_be_visible()
+        seen = {shown.colour(10 + k / 10, 24) for k in range(20)}
+        if word == "saturated":
+            assert seen == {(217, 28, 97)}
+        else:
+            assert len(seen) == 2
+        x, y = shown.place(10.5, 24.5)
+        page.mouse.move(x, y)
+        expect(page.locator(".readout")).to_have_text(f"x 10, y 24: {word}")
+        run.stop(RunEnd(reason=EndReason.SUCCESS, epoch=time.time()))
+        run.close()
+
+
+def test_whoever_saves_data_gets_jpeg_and_true_values_on_demand(
+    open_page: Open, site: Site, beamline: Session, scanned: str, browser: Browser
+) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.add_init_script("Object.defineProperty(navigator, 'connection', {value: {saveData: true}})")
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(at(site, f"run={scanned}&plot=image&ch=cam&i=7"))
+    shown = Picture(page)
+    expect(page.get_by_text("as JPEG, not true values")).to_be_visible()
+    frames = [url for url in asked if "/frame/cam/" in url]
+    assert frames
+    assert all("type=jpeg" in url for url in frames)
+    frame = beamline.open(scanned)["cam"][7]
+    row, column = np.unravel_index(frame.argmax(), frame.shape)
+    bright = float(column) + 0.5, float(row) + 0.5
+    assert sum(shown.colour(*bright)) > 400  # the bright end of viridis
+    page.mouse.move(*shown.place(*bright))
+    expect(page.locator(".readout")).to_contain_text(": about ")
+    page.get_by_label("Values").select_option("true values")
+    expect(page.get_by_text("as JPEG, not true values")).to_have_count(0)
+    page.mouse.move(*shown.place(bright[0], bright[1] + 0.1))
+    text = page.locator(".readout").inner_text()
+    found = re.search(r": ([\d.e+]+) count", text)
+    assert found is not None, text
+    assert float(found[1]) == frame[int(row), int(column)]
+    page.get_by_label("Values").select_option("grey levels")
+    expect(page.get_by_text("as 256 grey levels, not true values")).to_be_visible()
+    context.close()

@@ -1,5 +1,6 @@
 /** Requests to the server; every failure is a `Refused` with words for people. */
 
+import { Line } from "./line";
 import { decode, type Payload } from "./payload";
 import type { Feature, Lease, Me, Region, RegionStatistics, Run, RunDetail, Session } from "./types";
 
@@ -41,6 +42,7 @@ export const part = (text: string) => encodeURIComponent(text);
 
 export class Api {
   csrf = "";
+  readonly line = new Line();
 
   async json<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> {
     return (await (await this.ask(address(path, query), signal ? { signal } : {})).json()) as T;
@@ -49,7 +51,11 @@ export class Api {
   /** null: there is nothing yet. */
   async newest<H>(path: string, query?: Query, signal?: AbortSignal): Promise<Payload<H> | null> {
     const answer = await this.ask(address(path, query), signal ? { signal } : {});
-    return answer.status === 204 ? null : decode<H>(await answer.arrayBuffer());
+    if (answer.status === 204) return null;
+    const began = performance.now();
+    const data = await answer.arrayBuffer();
+    this.line.note(data.byteLength, performance.now() - began);
+    return decode<H>(data);
   }
 
   async payload<H>(path: string, query?: Query, signal?: AbortSignal): Promise<Payload<H>> {

@@ -1,5 +1,6 @@
 import { useMemo, useState } from "react";
 import { useApp, useAppState, useView } from "../app/context";
+import type { Kind } from "../client/line";
 import type { Channel, RunDetail } from "../client/types";
 import type { Box } from "../plots/box";
 import { COLOUR_MAPS } from "../plots/colours";
@@ -35,6 +36,7 @@ export function ImageCard({
   const [slice, setSlice] = useState<number | null>(null);
   const [axis, setAxis] = useState(0);
   const [line, setLine] = useState<Line | null>(null);
+  const [kind, setKind] = useState<Kind | null>(null);
   const [renaming, setRenaming] = useState<string | null>(null);
   const box = large ? view.box : small;
   const { frame, lost, problem, drawn } = useFrame(
@@ -48,6 +50,10 @@ export function ImageCard({
       reduce,
       slice,
       axis,
+      kind,
+      levels: view.levels,
+      auto: view.auto,
+      scale: view.scale,
     },
     frozen,
   );
@@ -64,7 +70,9 @@ export function ImageCard({
             height: frame.height,
             view: frame.header.view,
             bin: frame.header.bin[0],
-            fill: frame.header.top,
+            fill: frame.grey === null ? frame.header.top : null,
+            filled: filledBy(frame.header),
+            grey: frame.grey,
           },
     [frame],
   );
@@ -96,6 +104,12 @@ export function ImageCard({
   const notes = [
     stack ? `${count} spectra` : `frame ${header ? header.index + 1 : 0} of ${count}`,
     lost > 0 ? `${lost} not shown (all are kept)` : "",
+    frame && frame.kind !== "native" ? CODED[frame.kind] : "",
+    frame && shown && shown.fill !== null && !header?.missing && frame.data.includes(shown.fill as never)
+      ? shown.filled === "saturated"
+        ? "pink pixels are saturated"
+        : "striped pixels are masked or missing"
+      : "",
     header?.missing ? "this frame was lost by the camera" : "",
   ];
   return (
@@ -130,6 +144,18 @@ export function ImageCard({
               <option value="rectangle">region</option>
               <option value="arc">ring or arc</option>
               <option value="line">profile</option>
+            </select>
+          )}
+          {large && (
+            <select
+              aria-label="Values"
+              value={kind ?? ""}
+              onChange={(event) => setKind((event.target.value || null) as Kind | null)}
+            >
+              <option value="">values as the line allows</option>
+              <option value="native">true values</option>
+              <option value="u8">grey levels</option>
+              <option value="jpeg">JPEG</option>
             </select>
           )}
           <select
@@ -261,6 +287,18 @@ export function ImageCard({
       ) : null}
     </Card>
   );
+}
+
+const CODED = {
+  native: "",
+  u8: "as 256 grey levels, not true values",
+  jpeg: "as JPEG, not true values",
+};
+
+/** What the largest number stands for: counting detectors (32 bits) mask with it, cameras are saturated. */
+function filledBy(header: { missing: boolean; dtype: string }): NonNullable<Shown["filled"]> {
+  if (header.missing) return "missing";
+  return Number(header.dtype.slice(1)) > 2 ? "masked or missing" : "saturated";
 }
 
 /** The regions of the camera, and those in which this run counted, where they are others. */

@@ -1,7 +1,8 @@
+import { useMemo } from "react";
 import { useApp, useView } from "../app/context";
 import type { FrameHeader } from "../client/types";
 import { Histogram } from "../plots/Histogram";
-import type { Shown } from "../plots/Image";
+import { type Shown, truth } from "../plots/Image";
 import { QUANTILES } from "../plots/levels";
 import { words } from "../plots/scale";
 
@@ -32,13 +33,19 @@ export function Levels(props: { header: FrameHeader; shown: Shown; levels: [numb
       />
     </label>
   );
+  const data = useMemo(() => {
+    const { grey } = shown;
+    return grey
+      ? Float32Array.from(shown.data as ArrayLike<number>, (level) => truth(grey, level))
+      : shown.data;
+  }, [shown]);
   const auto = view.auto ?? QUANTILES[0];
   return (
     <fieldset className="levels">
       <legend>Levels</legend>
       {field("high", high, (to) => set([Math.min(low, to), to]))}
       <Histogram
-        data={shown.data}
+        data={data}
         fill={shown.fill}
         quantiles={header.quantiles}
         levels={levels}

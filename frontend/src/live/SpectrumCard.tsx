@@ -21,6 +21,10 @@ export function SpectrumCard({ run, channel }: { run: RunDetail; channel: Channe
       reduce: "max",
       slice: null,
       axis: 0,
+      kind: "native",
+      levels: null,
+      auto: null,
+      scale: "linear",
     },
     frozen,
   );

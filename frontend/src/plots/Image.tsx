@@ -9,7 +9,7 @@ import { Painter } from "./gl";
 import { PointPainter } from "./glpoints";
 import { paint } from "./overlay";
 import { diameter, nearest, type Points, toUnits } from "./points";
-import { type Scale, words } from "./scale";
+import { type Scale, value as valueAt, words } from "./scale";
 import { useInk, useSize } from "./size";
 
 export interface Shown {
@@ -20,6 +20,10 @@ export interface Shown {
   view: Box;
   bin: number;
   fill: number | null;
+  /** What pixels are that have the value `fill`. */
+  filled?: "saturated" | "masked or missing" | "missing";
+  /** What grey levels stand for: the data are 0 to 255, and coloured already. */
+  grey?: { low: number; high: number; scale: Scale } | null;
 }
 
 export interface ImageProps {
@@ -60,6 +64,8 @@ export interface ImageProps {
 }
 
 const REACH = 14; // screen pixels within which a point is meant
+const SATURATED: [number, number, number, number] = [0.85, 0.11, 0.38, 1];
+const MASKED: [number, number, number, number] = [0.5, 0.5, 0.55, 1];
 const NOTHING: Record<string, Region> = {};
 
 export function Image(props: ImageProps) {
@@ -176,13 +182,15 @@ export function Image(props: ImageProps) {
         ((view[2] - view[0]) * at.scale[0]) / width,
         ((view[3] - view[1]) * at.scale[1]) / height,
       ],
-      levels,
-      scale,
+      levels: shown.grey ? [0, 255] : levels,
+      scale: shown.grey ? "linear" : scale,
       colours,
       fill: shown.fill,
       flip,
       absent: ink.absent,
-      over: [0.85, 0.11, 0.38, 1],
+      over:
+        shown.filled === "missing" ? ink.absent : shown.filled === "masked or missing" ? MASKED : SATURATED,
+      striped: shown.filled === "masked or missing",
     });
     element.dataset.frame = String(props.index);
     element.dataset.state = "drawn";
@@ -205,7 +213,7 @@ export function Image(props: ImageProps) {
       ink,
       x: props.x,
       y: up && flip ? (pixel) => up(turn(pixel)) : up,
-      picture: flip ? null : shown,
+      picture: flip || shown?.grey ? null : shown,
       regions: draft ? { ...regions, new: draft } : regions,
       chosen: draft ? "new" : (props.chosen ?? null),
       fixed: props.fixed ?? [],
@@ -252,6 +260,11 @@ function pointed(props: ImageProps, points: Points, found: number | null): strin
   return `${at}: ${words(points.z[found], 6)} ${props.unit} (point ${found + 1})`;
 }
 
+/** The value for which a grey level stands. */
+export function truth(grey: NonNullable<Shown["grey"]>, level: number): number {
+  return valueAt(level / 255, grey.low, grey.high, grey.scale);
+}
+
 function describe(props: ImageProps, shown: Shown | null): string {
   if (props.points !== undefined) return `${props.points.x.length} points where they were measured`;
   if (shown === null) return "Nothing came yet.";
@@ -272,7 +285,12 @@ function readout(props: ImageProps, shown: Shown | null, at: [number, number]): 
     const row = Math.floor((y - shown.view[1]) / shown.bin);
     if (column >= 0 && row >= 0 && column < shown.width && row < shown.height) {
       const found = shown.data[row * shown.width + column];
-      value = found === shown.fill ? "saturated, masked or missing" : `${words(found, 6)} ${props.unit}`;
+      value =
+        found === shown.fill
+          ? (shown.filled ?? "missing")
+          : shown.grey
+            ? `about ${words(truth(shown.grey, found ?? 0), 3)} ${props.unit}`
+            : `${words(found, 6)} ${props.unit}`;
       if (shown.bin > 1) value += ` (${props.reduce ?? "max"} of ${shown.bin} × ${shown.bin})`;
     }
   }

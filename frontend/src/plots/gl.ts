@@ -26,6 +26,7 @@ uniform bool filled;
 uniform bool flip;
 uniform vec4 absent;
 uniform vec4 over;
+uniform bool striped;
 in vec2 at;
 out vec4 colour;
 void main() {
@@ -33,7 +34,12 @@ void main() {
   ivec2 size = textureSize(values, 0);
   float v = texelFetch(values, min(ivec2(place * vec2(size)), size - 1), 0).r;
   if (!(v == v)) { colour = absent; return; }
-  if (filled && v == fill) { colour = over; return; }
+  if (filled && v == fill) {
+    // Stripes are seen on any colour map, and by those who see no colours.
+    bool dark = striped && mod(gl_FragCoord.x + gl_FragCoord.y, 8.) < 4.;
+    colour = dark ? vec4(over.rgb * .5, over.a) : over;
+    return;
+  }
   float t = clamp((v - levels.x) / max(levels.y - levels.x, 1e-30), 0., 1.);
   if (scale == 1) t = log(1. + t * 999.) / log(1000.);
   if (scale == 2) t = sqrt(t);
@@ -51,6 +57,7 @@ const UNIFORMS = [
   "flip",
   "absent",
   "over",
+  "striped",
 ] as const;
 
 /** What draws on a canvas.
@@ -150,6 +157,8 @@ export interface Painting {
   absent: [number, number, number, number];
   /** Of pixels that have the value `fill`. */
   over: [number, number, number, number];
+  /** Those pixels are striped. */
+  striped: boolean;
 }
 
 export class Painter {
@@ -211,6 +220,7 @@ export class Painter {
     gl.uniform1i(spots.flip ?? null, how.flip ? 1 : 0);
     gl.uniform4f(spots.absent ?? null, ...how.absent);
     gl.uniform4f(spots.over ?? null, ...how.over);
+    gl.uniform1i(spots.striped ?? null, how.striped ? 1 : 0);
     gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
   }
 
