@@ -1,7 +1,8 @@
 """Do what a page tells its reader to do: run its ``python`` and ``console`` blocks, in order, as a newcomer would.
 
-A block after the comment ``<!-- not run -->`` is left out. Console blocks run the lines that begin with ``$``. Every
-page gets an empty folder, a private buffer, and the repository's ``./run``.
+A block after the comment ``<!-- not run -->`` is left out. Console blocks run the lines that begin with ``$``.
+A block of Python whose first line is the name of a file, as in ``# align.py``, is added to that file, for a later block
+to run. Every page gets an empty folder, a private buffer, and the repository's ``./run``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT = 600.0
+_FILE = re.compile(r"# ([\w-]+\.py)\n")
 _BLOCK = re.compile(r"(<!-- not run -->\s*\n)?^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -33,6 +35,12 @@ class Block:
     language: str
     text: str
     line: int
+
+    @property
+    def file(self) -> str:
+        """The file that it is a part of; empty for a block that is run."""
+        found = _FILE.match(self.text) if self.language == "python" else None
+        return found[1] if found else ""
 
     def script(self) -> list[str]:
         """The process that does what it says."""
@@ -62,6 +70,10 @@ def check(page: Path) -> list[str]:
     complaints = []
     try:
         for block in blocks(page.read_text()):
+            if block.file:
+                with (folder / block.file).open("a") as file:
+                    file.write(block.text)
+                continue
             began = time.monotonic()
             result = subprocess.run(
                 block.script(),
