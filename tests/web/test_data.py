@@ -142,9 +142,9 @@ def test_a_frame_of_a_live_run_is_the_same_by_the_same_address_and_kept(
 ) -> None:
     async def story(page: Socket) -> None:
         await page.until(lambda: page.of("session"))
-        job = beamline.engine.launch(beamline.loopscan.scan(3000, 0.02, "cam"))
-        await page.until(lambda: any(e["run"]["title"].startswith("loopscan 3000") for e in page.of("run")))
-        run = next(e["run"] for e in page.of("run") if e["run"]["title"].startswith("loopscan 3000"))
+        job = beamline.engine.launch(beamline.loopscan.scan(200, 0.05, "cam"))
+        await page.until(lambda: any(e["run"]["title"].startswith("loopscan 200") for e in page.of("run")))
+        run = next(e["run"] for e in page.of("run") if e["run"]["title"].startswith("loopscan 200"))
         await page.say(op="sub", sub=1, what="frame", run=run["id"], channel="cam", rate=50)
         await page.until(lambda: page.of("frame"))
         index = page.of("frame")[0]["index"]

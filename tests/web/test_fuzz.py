@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -10,6 +11,8 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
 
 from firstlight.session import Session
 from firstlight.web import WebSettings, create_app
@@ -36,12 +39,16 @@ def client(site: Site, beamline: Session, wait_for: Callable[..., None]) -> http
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
-def test_no_request_finds_a_bug(schema: Any, client: httpx.Client, method: str, path: str) -> None:
+def test_no_request_finds_a_bug(schema: Any, client: httpx.Client, beamline: Session, method: str, path: str) -> None:
     operation = schema[path][method]
     # A stop is a stop: it must work at any time, but here it would only cost time.
     examples = 4 if path.endswith(("/stop", "/abort")) else 12
+    run = beamline.last or beamline.loopscan(2, 0.005, "diode", "cam")
 
-    def call(case: Any) -> None:
+    def call(case: Any, channel: str) -> None:
+        if channel and "run" in (case.path_parameters or {}):
+            # Of a run that is there.
+            case.path_parameters |= {"run": run.key, "channel": channel} if "{channel}" in path else {"run": run.key}
         case.headers = {**(case.headers or {}), **{k: v for k, v in client.headers.items() if k != "host"}}
         case.cookies = dict(client.cookies.items())
         response = case.call(base_url=str(client.base_url).rstrip("/"))
@@ -58,7 +65,12 @@ def test_no_request_finds_a_bug(schema: Any, client: httpx.Client, method: str, 
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    checked(given(case=operation.as_strategy())(call))()
+    channels = st.sampled_from(["", "cam", "diode"])
+    checked(given(case=operation.as_strategy(), channel=channels)(call))()
+    # What does not fit the description; some take whatever there is.
+    with suppress(Unsatisfiable):
+        wrong = operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
+        checked(given(case=wrong, channel=channels)(call))()
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

@@ -324,6 +324,57 @@ def follow(runs: Runs, key: str, viewer: Told) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("what", ["curve", "map"])
+def test_of_what_is_not_drawn_two_are_sent_and_then_the_newest(buffer: Buffer, runs: Runs, what: str) -> None:
+    writer = record(buffer, {}, close=False)
+    logs = [writer.create_log(ChannelSpec(name)) for name in ("x", "y", "z")]
+    plots: dict[str, dict[str, Any]] = {
+        "curve": {"y": ["z"], "x": "x"},
+        "map": {"z": "z", "x": "x", "y": "y", "rate": 60},
+    }
+    wanted = plots[what]
+
+    def grow() -> None:
+        for log in logs:
+            log.append(np.arange(5.0))
+
+    async def story() -> None:
+        viewer = Arriving()
+        hub = Hub(viewer, runs, Columns())
+        grow()
+        await hub.subscribe(1, {"what": what, "run": writer.key, **wanted})
+        first = await viewer.next()
+        grow()
+        second = await viewer.next()
+        for _ in range(3):
+            grow()
+        hub.acknowledge(1, 3)  # nobody can have drawn what was not sent
+        assert (first["seq"], second["seq"]) == (1, 2)
+        assert (first["count"], second["count"]) == (5, 10)
+        hub.acknowledge(1, 2)
+        third = await viewer.next()
+        assert (third["seq"], third["count"]) == (3, 25)
+        await hub.close()
+
+    asyncio.run(asyncio.wait_for(story(), 60.0))
+
+
+class Arriving:
+    """A viewer that takes what comes, one by one."""
+
+    def __init__(self) -> None:
+        self.payloads: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def tell(self, event: dict[str, Any]) -> None:
+        raise AssertionError(event)
+
+    async def send(self, payload: bytes) -> None:
+        self.payloads.put_nowait(payload)
+
+    async def next(self) -> dict[str, Any]:
+        return unpack(await self.payloads.get())[0]
+
+
 def test_a_plot_that_fails_says_so(buffer: Buffer, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     key = record(buffer, {"diode": np.arange(3.0)}).key
 

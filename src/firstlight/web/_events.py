@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeGuard
 
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -101,27 +101,29 @@ async def _beat(parts: Shared, outbox: Outbox) -> None:
 
 async def _read(socket: WebSocket, hub: Hub, outbox: Outbox) -> None:
     while True:
-        text = await socket.receive_text()
+        received = await socket.receive()
+        if received["type"] != "websocket.receive":
+            return
+        message = _parsed(received.get("text"))
         try:
-            await _obey(hub, _message(text))
+            await _obey(hub, message)
         except FirstlightError as error:
             told = {"ev": "error", "what": error.message, "hint": error.hint}
-            sub = _number(text)
-            outbox.put(told if sub is None else {**told, "sub": sub})
+            sub = message.get("sub")
+            outbox.put({**told, "sub": sub} if _is_number(sub) else told)
 
 
-def _message(text: str) -> dict[str, Any]:
+def _parsed(text: str | None) -> dict[str, Any]:
+    """A page's message; an empty one when it is none."""
     try:
-        message = json.loads(text) if len(text) <= MESSAGE else None
-    except ValueError:
-        message = None
-    if not isinstance(message, dict) or not isinstance(message.get("op"), str):
-        raise InvalidInput("That message is not understood.", hint="Reload the page.")
-    return message
+        found = json.loads(text) if text is not None and len(text) <= MESSAGE else None
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 async def _obey(hub: Hub, message: dict[str, Any]) -> None:
-    match message["op"]:
+    match message.get("op"):
         case "sub":
             wanted = {name: value for name, value in message.items() if name not in ("op", "sub")}
             await hub.subscribe(_integer(message, "sub"), wanted)
@@ -131,20 +133,18 @@ async def _obey(hub: Hub, message: dict[str, Any]) -> None:
             hub.acknowledge(_integer(message, "sub"), _integer(message, "seq"))
         case "pong":
             pass
-        case other:
+        case str() as other:
             raise InvalidInput(f"{other[:40]!r} is nothing to ask for.", hint="Reload the page.")
+        case _:
+            raise InvalidInput("That message is not understood.", hint="Reload the page.")
 
 
 def _integer(message: dict[str, Any], name: str) -> int:
     value = message.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 31:
+    if not _is_number(value):
         raise InvalidInput(f"{name} is no number.", hint="Reload the page.")
-    return value
+    return int(value)
 
 
-def _number(text: str) -> int | None:
-    try:
-        found = json.loads(text).get("sub") if len(text) <= MESSAGE else None
-    except (ValueError, AttributeError):
-        return None
-    return found if isinstance(found, int) else None
+def _is_number(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 31
