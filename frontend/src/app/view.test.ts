@@ -69,7 +69,7 @@ test("what is dragged writes the address now and then, at last where it rests", 
     store.go({ levels: [0, k] }, true);
     vi.advanceTimersByTime(10);
   }
-  expect(write.mock.calls.length).toBeLessThan(40);
+  expect(write.mock.calls.length).toBeLessThan(60);
   vi.advanceTimersByTime(200);
   expect(window.location.search).toBe("?levels=0,300");
   store.go({ levels: [0, 1] }, true);

@@ -150,11 +150,15 @@ export function format(view: View): string {
   return text ? `?${text}` : "";
 }
 
-/** Milliseconds between two small changes of the address: browsers refuse more than some 200 in 10 s. */
+/** Browsers refuse more than some 200 changes of the address in 10 s: of a drag one is written every so many ms … */
 const PAUSE = 100;
+/** … but for the first few, which are clicks and keys. */
+const FREE = 10;
 
 export class ViewStore extends Store<View> {
   private written = 0;
+  private free = FREE;
+  private counted = 0;
   private waiting: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly place: Pick<Window, "location" | "history" | "addEventListener">) {
@@ -175,7 +179,10 @@ export class ViewStore extends Store<View> {
       this.write(before);
       this.place.history.pushState(null, "", this.place.location.pathname + format(next));
     } else {
-      const early = PAUSE - (Date.now() - this.written);
+      const now = Date.now();
+      this.free = Math.min(FREE, this.free + (now - this.counted) / PAUSE);
+      this.counted = now;
+      const early = this.free >= 1 ? 0 : PAUSE - (now - this.written);
       if (early <= 0) this.write(format(next));
       else this.waiting = setTimeout(() => this.write(format(this.get())), early);
     }
@@ -186,6 +193,7 @@ export class ViewStore extends Store<View> {
     const { pathname, search } = this.place.location;
     if (address === search) return;
     this.written = Date.now();
+    this.free = Math.max(0, this.free - 1);
     this.place.history.replaceState(null, "", pathname + address);
   }
 }
