@@ -106,7 +106,10 @@ def test_scripts_are_found_from_the_file_that_names_them(loaded: Loaded, tmp_pat
         ("icat: {brokers: [broker]}", "icat.brokers.0: Expected a text like "),
         ("icat: {broker: ['a:1']}", "icat.broker: icat has no such setting. Did you mean brokers?"),
         ("suspend: {beam: {when: 5}}", "suspend.beam.when: Expected a text, got 5."),
-        ("suspend: {beam: {when: a < 5, wait: 3 kg}}", "suspend.beam.wait: '3 kg' is not a quantity in s."),
+        ("suspend: {beam: {when: ring.current < 5, wait: 3 kg}}", "suspend.beam.wait: '3 kg' is not a quantity in s."),
+        ("suspend: {beam: {when: rign.current < 5}}", "suspend.beam.when: There is no device 'rign'. Did you mean"),
+        ("suspend: {beam: {when: ring.current + 5 mA}}", "suspend.beam.when: 'ring.current + 5 mA' is no condition."),
+        ("suspend: {beam: {when: rot > 5, resume: rot <}}", "suspend.beam.resume: 'rot <', column"),
         ("device: []", "device: A configuration has no such setting. Did you mean devices?"),
     ],
 )

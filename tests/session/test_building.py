@@ -100,6 +100,31 @@ def test_a_device_made_in_python_stays_when_the_configuration_is_read_again(tmp_
         assert session.ct(0, "t")["t"][0] == 42.0
 
 
+def test_a_scan_waits_for_what_the_configuration_says(
+    tmp_path: Path, buffer_root: Path, wait_for: Callable[..., None]
+) -> None:
+    file = tmp_path / "x.yml"
+    devices = "beamline: x\ndevices:\n  - {name: ring, kind: sim.ring}\n"
+    file.write_text(f"{devices}suspend:\n  beam: {{when: ring.current < 5 mA, wait: 0.2 s}}\n")
+    with load(file, buffer=buffer_root, state=tmp_path / "state") as session:
+        session.ring.lose_beam()
+        wait_for(lambda: session.ring.current < 5)
+        job = session.engine.launch(session.loopscan.scan(10, 0.01, "ring"))
+        wait_for(lambda: job.paused != "")
+        session.ring.refill()
+        run = session.saved(job)
+        assert run.npoints == 10
+        assert run.end is not None
+        (pause,) = run.end.pauses
+        assert pause.reason == "beam: ring.current < 5 mA"
+        assert "before point" in run.__info__()
+        file.write_text(devices)
+        assert session.reload() == "changed: suspend"
+        session.ring.lose_beam()
+        wait_for(lambda: session.ring.current < 5)
+        assert session.loopscan(10, 0.01, "ring").end.pauses == ()
+
+
 def test_a_device_that_failed_can_be_tried_again(make: Callable[..., Session]) -> None:
     session = make(
         Entry({"name": "top", "kind": "test.upon", "base": "bad"}, ("bad",)),

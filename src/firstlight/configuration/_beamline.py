@@ -10,7 +10,7 @@ from typing import Any
 
 from firstlight.configuration._order import levels
 from firstlight.configuration._problem import Where, nearest
-from firstlight.configuration._sections import IcatSettings, StorageSettings
+from firstlight.configuration._sections import IcatSettings, StorageSettings, SuspendSettings
 from firstlight.devices import is_source
 from firstlight.model import NotFound
 from firstlight.storage import Roots
@@ -84,6 +84,7 @@ class Beamline:
     :param sessions: parts of the beamline.
     :param suspend: conditions during which scans pause, as written.
     :param base: the folder that relative paths of data begin at.
+    :param suspenders: the same, checked.
     :param path: the file or folder that was loaded.
     :param files: all that were read.
     :param shown: everything but devices as it may be shown, with variables as they are written.
@@ -100,6 +101,7 @@ class Beamline:
     storage: StorageSettings = field(repr=False)
     icat: IcatSettings | None = field(repr=False)
     suspend: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    suspenders: Mapping[str, SuspendSettings] = field(repr=False)
     roots: Roots = field(repr=False)
     base: Path = field(repr=False)
     path: Path

@@ -98,6 +98,7 @@ class _Loading:
             storage=layout.storage,
             icat=layout.icat,
             suspend=MappingProxyType(values.get("suspend") or {}),
+            suspenders=MappingProxyType(dict(layout.suspend)),
             roots=layout.storage.roots(base),
             base=base,
             path=self.path.absolute(),

@@ -16,7 +16,7 @@ from firstlight.configuration._order import circles, needed
 from firstlight.configuration._problem import Problems, Where, nearest
 from firstlight.configuration._tree import near_file
 from firstlight.configuration._yaml import Items, Node, Scalar, Table
-from firstlight.model import InvalidInput
+from firstlight.model import Expression, InvalidInput
 from firstlight.storage import check_name
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -75,6 +75,7 @@ class Parts:
             self.alias(alias, where, target)
         self.default("default", self.top, self.values)
         self.setups()
+        self.suspenders()
         self.read_scripts()
         self.read_sessions()
 
@@ -89,6 +90,31 @@ class Parts:
                 check_name("beamline", name)
             except InvalidInput as error:
                 self.problems.add(entry.node.where, "beamline", error.message, error.hint)
+
+    def suspenders(self) -> None:
+        """Conditions must be conditions, about devices that are there."""
+        for name, _, node in self._words("suspend"):
+            values = self.values["suspend"][name]
+            if not isinstance(values, Mapping) or not isinstance(node, Table):
+                continue
+            for setting in ("when", "resume"):
+                text, entry = values.get(setting), node.entries.get(setting)
+                if isinstance(text, str) and text and entry is not None:
+                    self.condition(f"suspend.{name}.{setting}", entry.node.where, text)
+
+    def condition(self, key: str, where: Where, text: str) -> None:
+        try:
+            expression = Expression(text)
+            truth = expression.bind({}).truth
+        except InvalidInput as error:
+            self.problems.add(where, key, error.message, error.hint)
+            return
+        if not truth:
+            self.problems.add(
+                where, key, f"'{text}' is no condition.", "Compare it with something: ring.current < 5 mA."
+            )
+        for used in expression.names:
+            self.known(key, where, whole_of(used), self.names, "device")
 
     def read_groups(self) -> None:
         for name, where, _ in self._words("groups"):

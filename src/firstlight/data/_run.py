@@ -12,7 +12,7 @@ from firstlight.data import _align
 from firstlight.data._channel import Channel
 from firstlight.data._file import StoredRun
 from firstlight.data._resolver import Resolver
-from firstlight.model import ChannelSpec, RunEnd, RunInfo, RunState
+from firstlight.model import ChannelSpec, Pause, RunEnd, RunInfo, RunState
 
 if TYPE_CHECKING:
     import xarray
@@ -269,8 +269,7 @@ class Run(Mapping[str, Channel]):
         else:
             lines.append(f"  {self.state.name}")
         lines.append(f"  {self.where}")
-        pauses = end.pauses if end is not None else ()
-        lines += [f"  waited {p.stop - p.start:.1f} s before point {p.point}: {p.reason}" for p in pauses]
+        lines += [_told(pause) for pause in (end.pauses if end is not None else ())]
         asked = "" if info.npoints is None else f" of {info.npoints}"
         lines.append(f"  {self.npoints}{asked} points")
         width = max((len(name) for name in self), default=0)
@@ -279,3 +278,9 @@ class Run(Mapping[str, Channel]):
             what = " ".join(part for part in (shape, spec.dtype, spec.unit) if part)
             lines.append(f"    {name:<{width}}  {len(self[name]):>8}  {what}")
         return "\n".join(lines)
+
+
+def _told(pause: Pause) -> str:
+    """A pause in words, for a summary."""
+    waited = "waited" if pause.waited else "should have waited"
+    return f"  {waited} {pause.stop - pause.start:.1f} s before point {pause.point}: {pause.reason}"

@@ -110,10 +110,12 @@ class RunInfo(_Value):
 
 
 class Pause(_Value):
-    """A while in which a run waited."""
+    """A while in which a run waited, or should have."""
 
     point: int
     """Index of the first point after it."""
+    waited: bool = True
+    """False for a run that could not wait while a condition said so: its points in this time are to be distrusted."""
     start: float
     """UTC seconds."""
     stop: float

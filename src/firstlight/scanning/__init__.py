@@ -19,6 +19,7 @@ from firstlight.scanning._progress import Listener, Progress
 from firstlight.scanning._sequence import MoveTo, ScanSequence
 from firstlight.scanning._several import a2scan, anscan, d2scan, dnscan, lookupscan, pointscan
 from firstlight.scanning._store import Store
+from firstlight.scanning._suspend import Suspender
 from firstlight.scanning._tomo import tomo
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "ScanSequence",
     "SessionLock",
     "Store",
+    "Suspender",
     "Watch",
     "a2scan",
     "acting",

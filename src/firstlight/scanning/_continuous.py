@@ -58,6 +58,7 @@ class Continuous:
             await a.go(self._sweep.axis, self._sweep.departure, side=self._sweep.direction)
             await safe_point(a, 0)
         a.recorder.began = clock.now()
+        heeded = a.steering.unheeded(clock, self.done)
         if not a.plan.scan.sequence:
             a.steering.refusal = f"{a.plan.scan.name} cannot wait: its devices make all points by themselves."
         try:
@@ -78,6 +79,7 @@ class Continuous:
             raise
         finally:
             a.steering.refusal = ""
+            heeded()
             if self._motion is not None and not self._motion.done():
                 # Only when something failed: its cancellation stops the axis.
                 a.waits.abandon(self._motion)

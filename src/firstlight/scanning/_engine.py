@@ -32,6 +32,7 @@ from firstlight.scanning._progress import Listener, Progress
 from firstlight.scanning._sequence import ScanSequence, conduct_sequence
 from firstlight.scanning._shared import SharedClaims
 from firstlight.scanning._store import Store
+from firstlight.scanning._suspend import Suspender, watch
 from firstlight.scanning._uses import used_by
 from firstlight.scanning._waits import DaemonThreads, Waits
 
@@ -90,6 +91,8 @@ class Engine(Movements):
         self.watches: list[Watch] = list(watches)
         self.presets: list[Preset] = []
         """Hooks of every run; may be changed between runs."""
+        self.suspenders: Mapping[str, Suspender] = {}
+        """Conditions during which scans wait, by name; may be changed between runs."""
         self.listeners: list[Listener] = []
         """Called with :class:`Progress` in the engine's thread."""
         self.launched: list[Callable[[Job[Any]], None]] = []
@@ -357,15 +360,22 @@ class Engine(Movements):
         settings = self._settings(devices)
         names, axes = used_by(what, settings.devices)
         with await self._claim(job, {*names, SCANS}, axes, queue):
-            if isinstance(what, ScanSequence):
-                outcome = await conduct_sequence(settings, what, job.interrupt, job.steering, self._saving_of)
-            else:
-                plan = resolve(what, settings.devices)
-                for problem in problems(plan, settings.devices, settings.gate):
-                    raise problem
-                outcome = await Conductor(settings, plan, job.interrupt, job.steering).conduct(self._saving_of(what))
+            suspending = await watch(self.clock, self.suspenders, settings.devices, job.steering)
+            try:
+                outcome = await self._conduct(what, job, settings)
+            finally:
+                if suspending is not None:
+                    suspending.cancel()
         self.last = outcome
         return outcome
+
+    async def _conduct(self, what: Runnable, job: Job[Outcome], settings: Settings) -> Outcome:
+        if isinstance(what, ScanSequence):
+            return await conduct_sequence(settings, what, job.interrupt, job.steering, self._saving_of)
+        plan = resolve(what, settings.devices)
+        for problem in problems(plan, settings.devices, settings.gate):
+            raise problem
+        return await Conductor(settings, plan, job.interrupt, job.steering).conduct(self._saving_of(what))
 
     async def _operation(self, names: Sequence[str], body: Callable[[], Any], job: Job[Any], queue: bool) -> Any:
         settings = self._settings()

@@ -34,6 +34,7 @@ class Steering:
     pauses: list[Pause] = field(default_factory=list)
     """Those of the run that goes on now, until it takes them."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _looked: list[Callable[[], None]] = field(default_factory=list)
     _told: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -79,6 +80,32 @@ class Steering:
         self._changed.clear()
         await self._changed.wait()
 
+    def unheeded(self, clock: Clock, point: Callable[[], int]) -> Callable[[], None]:
+        """A scan begins that cannot wait: what wants it to is kept with its data. Call the result at its end.
+
+        :param point: tells how many points there are.
+        """
+        began: dict[str, float] = {}
+        whys: dict[str, str] = {}
+
+        def look(*, over: bool = False) -> None:
+            now = clock.epoch(clock.now())
+            for who in [who for who in began if over or who not in self.holds]:
+                start = began.pop(who)
+                mark = Pause(point=point(), waited=False, start=start, stop=now, reason=whys.pop(who))
+                self.pauses.append(mark)
+            for who, why in () if over else tuple(self.holds.items()):
+                if who != USER and who not in began:
+                    began[who], whys[who] = now, why
+
+        def end() -> None:
+            self._looked.remove(look)
+            look(over=True)
+
+        self._looked.append(look)
+        look()
+        return end
+
     def took(self, clock: Clock, began: float, point: int, why: str) -> None:
         """A pause is over: keep its record."""
         start, stop = clock.epoch(began), clock.epoch(clock.now())
@@ -102,6 +129,8 @@ class Steering:
         """Take notice of what is wanted now."""
         self.asked = bool(self.holds or self.ending or self.leaving)
         self._changed.set()
+        for looked in tuple(self._looked):
+            looked()
         if self.holds:
             for told in self._told:
                 told()

@@ -135,7 +135,7 @@ def reload(session: Session, beamline: Beamline, sub: str) -> str:
         "added": [entry.name for entry in build if entry.name not in present],
         "built again": [entry.name for entry in build if entry.name in present],
         "removed": gone,
-        "changed": [section for section in difference.sections if section not in ("sessions", "suspend", "icat")],
+        "changed": [section for section in difference.sections if section not in ("sessions", "icat")],
     }
     words = [f"{what}: {', '.join(names)}" for what, names in said.items() if names]
     return "; ".join(words) if words else "Nothing has changed."

@@ -33,6 +33,7 @@ from firstlight.scanning import (
     Progress,
     ScanSequence,
     SessionLock,
+    Suspender,
     acting,
 )
 from firstlight.session._board import devices_run
@@ -328,6 +329,7 @@ class Session(Face):
         :param sub: the sub-session of it; empty for all.
         """
         self.config, self._sub, self.environ = beamline, sub, environ
+        self.engine.suspenders = suspenders_of(beamline)
 
     def replace_devices(self, beamline: Beamline, parts: Parts, gone: Sequence[str], build: Sequence[Entry]) -> None:
         """For :meth:`reload`: another state of the configuration."""
@@ -341,6 +343,7 @@ class Session(Face):
         own = self.data if _within(beamline.roots, self.data) else None
         self.current.move_to(DataPolicy(beamline.name, beamline.roots), own)
         self.config = beamline
+        self.engine.suspenders = suspenders_of(beamline)
 
     @property
     def setups(self) -> Setups:
@@ -515,6 +518,11 @@ class Session(Face):
                 if (unsaved := self._watch.unsaved(run)) is not None:
                     return unsaved
         return None
+
+
+def suspenders_of(beamline: Beamline) -> dict[str, Suspender]:
+    """The conditions of a configuration, by name."""
+    return {name: Suspender(name, s.when, s.resume, s.wait) for name, s in beamline.suspenders.items()}
 
 
 def _within(roots: Roots, folder: Path) -> bool:

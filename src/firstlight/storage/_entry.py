@@ -94,7 +94,9 @@ def finish_entry(entry: h5py.Group, end: RunEnd, seals: Mapping[str, str], *, st
         write_text(entry, "end_message", end.message)
     if end.pauses:
         pauses = make_group(entry["instrument"], "pauses", "NXcollection")
-        columns = {name: [getattr(pause, name) for pause in end.pauses] for name in ("point", "start", "stop")}
+        columns = {
+            name: [getattr(pause, name) for pause in end.pauses] for name in ("point", "waited", "start", "stop")
+        }
         write_tree(pauses, {**columns, "start@units": "s", "stop@units": "s", "reason": [p.reason for p in end.pauses]})
     own = entry[OWN]
     write_text(own, "end", end.model_dump_json())
