@@ -223,14 +223,25 @@ class Diffractometer:
         :raises Unreachable: when a point has no setting; the sentence says which and why.
         """
         points = np.atleast_2d(np.asarray(hkl, np.float64))
-        settings = self.solutions(points, near)
-        low, high = self._bounds()
-        allowed = within(settings, low, high)
-        lost = np.flatnonzero(~usable(allowed).any(axis=-1))
+        path = self.reachable(points, near)
+        lost = np.flatnonzero(~usable(path))
         if len(lost):
-            raise self._unreachable(points[lost[0]], settings[lost[0]], near)
-        branch = follow(allowed, self._near(near), self._arm())
-        return unwound(allowed[np.arange(len(points)), branch], low, high)
+            point = points[lost[0]]
+            raise self._unreachable(point, self.solutions(point, near)[0], near)
+        return path
+
+    def reachable(self, hkl: ArrayLike, near: Mapping[str, float] | None = None) -> Floats:
+        """As :meth:`plan`, with NaN for points that have no setting."""
+        points = np.atleast_2d(np.asarray(hkl, np.float64))
+        low, high = self._bounds()
+        allowed = within(self.solutions(points, near), low, high)
+        path = np.full((len(points), len(self.axes)), np.nan)
+        reached = np.asarray(usable(allowed).any(axis=-1))
+        if reached.any():
+            some = allowed[reached]
+            branch = follow(some, self._near(near), self._arm())
+            path[reached] = unwound(some[np.arange(len(some)), branch], low, high)
+        return path
 
     # --- keeping
 

@@ -1,8 +1,9 @@
-"""Axes calculated from others: slits, tables, the energy of a monochromator, and formulas of one's own."""
+"""Axes calculated from others: slits, tables, the energy of a monochromator, h k l, and formulas of one's own."""
 
 from firstlight.devices.calc._axis import CalculatedAxis
 from firstlight.devices.calc._calculation import Calculation, Positions
 from firstlight.devices.calc._formulas import Formulas
+from firstlight.devices.calc._hkl import Hkl
 from firstlight.devices.calc._monochromator import Monochromator, spacing
 from firstlight.devices.calc._slits import Slits
 from firstlight.devices.calc._table import Table
@@ -14,6 +15,7 @@ __all__ = [
     "Formulas",
     "GapFormula",
     "GapTable",
+    "Hkl",
     "Monochromator",
     "Positions",
     "Slits",
