@@ -88,6 +88,14 @@ def test_old_pages_are_an_error_when_building_is_forced(hook: ModuleType, checko
         hook.build(checkout, force=True)
 
 
+def test_ci_forces_the_build(hook: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not hook._forced()
+    said = [line.removeprefix("export ") for line in (ROOT / ".ci/run").read_text().splitlines() if "PAGES" in line]
+    assert "FIRSTLIGHT_PAGES_FORCE=1" in said
+    monkeypatch.setenv("FIRSTLIGHT_PAGES_FORCE", "1")
+    assert hook._forced()
+
+
 @pytest.mark.usefixtures("no_node")
 def test_no_pages_at_all_are_an_error(hook: ModuleType, checkout: Path) -> None:
     with pytest.raises(hook.PagesError):

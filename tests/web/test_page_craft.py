@@ -94,6 +94,7 @@ def test_stopping_by_key_takes_two_presses(
         wait_for(lambda: job.done)
     finally:
         job.abort()
+        wait_for(lambda: job.done)
 
 
 def test_derivative_and_monitor_are_those_of_the_data(
