@@ -61,6 +61,14 @@ class Scripts(Mapping[str, Path]):
         self._loaded[path] = (version, module)
         return module
 
+    def run(self, name: str | Path, names: Mapping[str, Any]) -> ModuleType:
+        """Run a script, whether it was run before or not, and return what it defines.
+
+        :param names: what it sees beside the session's names: the commands of a prompt.
+        :raises ScriptError: with file and line, when it fails.
+        """
+        return run_file(self.find(name), {**self._names(), **names})
+
     def find(self, name: str | Path) -> Path:
         """The file of a script.
 
@@ -124,6 +132,11 @@ def run_file(path: Path, names: Mapping[str, Any]) -> ModuleType:
             file=str(error.filename or path),
             line=error.lineno or 0,
         ) from error
+    except SystemExit as error:
+        # A script leaves itself, not the session.
+        if error.code not in (None, 0):
+            line = _line_in(path, error.__traceback__)
+            raise ScriptError(f"{path.name}:{line}: it left with {error.code}.", file=str(path), line=line) from error
     except OSError as error:
         if error.filename != str(path):
             raise _failed(path, error, names) from error
@@ -139,6 +152,8 @@ def _failed(path: Path, error: Exception, names: Mapping[str, Any]) -> ScriptErr
     if isinstance(error, FirstlightError):
         return ScriptError(f"{where}: {error.message}", hint=error.hint, file=str(path), line=line)
     hint = nearest(error.name, names) if isinstance(error, NameError) and error.name else ""
+    if not hint.startswith("Did you mean"):
+        hint = ""  # all names that there are would be a page
     text = str(error).strip().rstrip(".")
     said = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return ScriptError(f"{where}: {said}.", hint=hint, file=str(path), line=line)

@@ -85,7 +85,9 @@ def reload(desk: Desk) -> None:
 
 
 def script(desk: Desk, name: str = "") -> Any:
-    """Run a script of yours, and return what it defines; without a name, list the scripts.
+    """Run a script of yours with the names of this prompt, each time anew, and return what it defines.
+
+    Without a name, list the scripts.
 
     ::
 
@@ -98,4 +100,4 @@ def script(desk: Desk, name: str = "") -> Any:
     if not name:
         desk.say(repr(session.scripts))
         return None
-    return session.script(Path(name) if "/" in name else name)
+    return session.scripts.run(Path(name) if "/" in name else name, desk.names)
