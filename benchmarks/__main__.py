@@ -58,7 +58,7 @@ def main() -> int:
 
 def _unit(name: str) -> str:
     """Unit in which a promise reads, before anything was measured."""
-    seconds = ("start.", "scan.single", "buffer.latency")
+    seconds = ("start.", "scan.single", "scan.pause", "buffer.latency")
     return "s" if name.startswith(seconds) else ""
 
 

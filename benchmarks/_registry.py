@@ -41,6 +41,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark("_buffer:latency", {"buffer.latency": Promise(most=60e-6), "buffer.latency99": Promise(most=200e-6)}),
     Benchmark("_scan:loop", {"scan.loop": Promise(least=10_000)}),
     Benchmark("_scan:step", {"scan.step": Promise(least=3_000)}),
+    Benchmark("_scan:pause", {"scan.pause": Promise(most=0.05)}),
     Benchmark("_scan:single", {"scan.single": Promise(most=0.015)}),
     Benchmark("_storage:frames", {"storage.frames": Promise(ratio=0.9)}),
     Benchmark("_storage:channels", {"storage.channels": Promise(least=1e6)}),

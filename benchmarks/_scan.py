@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,6 +66,27 @@ def single() -> list[Row]:
         against_reference("scan.single", "s", returned, "BLISS 2.4.0, saved", BLISS_SINGLE),
         against_reference("scan.single.closed", "s", closed, "BLISS 2.4.0, saved", BLISS_SINGLE),
     ]
+
+
+def pause() -> list[Row]:
+    """``scan.pause``: seconds from ``pause`` until a scan of one point every 10 ms waits, and says so."""
+    waits: list[float] = []
+    with _line() as line:
+        resting = threading.Event()
+        line.engine.listeners.append(lambda progress: resting.set() if progress.paused else None)
+        job = line.engine.launch(loopscan(100_000, 0.01))
+        for _ in range(51):
+            time.sleep(0.0137)  # not in step with the points
+            resting.clear()
+            began = time.perf_counter()
+            job.pause()
+            if not resting.wait(10):
+                raise TimeoutError("The scan does not wait.")
+            waits.append(time.perf_counter() - began)
+            job.resume()
+        job.stop()
+        job.result(60)
+    return [row("scan.pause", "s", waits)]
 
 
 @dataclass

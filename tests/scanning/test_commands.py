@@ -11,12 +11,16 @@ from firstlight.model import InvalidInput, Scan, ScanKind, TriggerMode
 from firstlight.scanning import (
     COMMANDS,
     a2scan,
+    a3scan,
+    a5scan,
     amesh,
     anmesh,
     anscan,
     ascan,
     ct,
     d2scan,
+    d3scan,
+    d4scan,
     dmesh,
     dnmesh,
     dnscan,
@@ -29,6 +33,7 @@ from firstlight.scanning import (
     timescan,
     tomo,
 )
+from tests.scanning.conftest import Beamline
 
 
 class Thing:
@@ -46,6 +51,7 @@ def test_intervals_are_frames_of_a_continuous_scan() -> None:
 
 def test_scans_of_several_axes_count_their_points() -> None:
     assert a2scan("a", 0, 1, "b", 5, 6, 10, 0.1).npoints == 11
+    assert a5scan("a", 0, 1, "b", 5, 6, "c", 0, 1, "d", 0, 1, "e", 0, 1, 10, 0.1).npoints == 11
     assert anscan([("a", 0, 1), ("b", 5, 6), ("c", 2, 3)], 10, 0.1).npoints == 11
     assert dmesh("a", 0, 1, 3, "b", 0, 1, 4, 0.1).npoints == 20
     assert anmesh([("a", 0, 1, 3), ("b", 0, 1, 4), ("c", 0, 1, 1)], 0.1).npoints == 40
@@ -102,6 +108,7 @@ def test_a_relative_scan_says_so() -> None:
     assert dscan("rot", -1, 1, 10, 0.1).relative
     assert not ascan("rot", -1, 1, 10, 0.1).relative
     assert d2scan("a", 0, 1, "b", 0, 1, 10, 0.1).relative
+    assert d4scan("a", 0, 1, "b", 0, 1, "c", 0, 1, "d", 0, 1, 10, 0.1).relative
     assert dmesh("a", 0, 1, 1, "b", 0, 1, 1, 0.1).relative
     assert dnscan([("a", 0, 1)], 10, 0.1).relative
     assert dnmesh([("a", 0, 1, 2)], 0.1).relative
@@ -135,6 +142,7 @@ REFUSED: list[tuple[str, Callable[[], Any], str]] = [
     ("an empty name", lambda: ascan("", 0, 1, 2, 0.1), "axis: '' is not the name of a device"),
     ("a counter twice", lambda: ct(1, "diode", "diode"), "counters: diode is given twice"),
     ("one axis twice", lambda: a2scan("a", 0, 1, "a", 0, 1, 2, 0.1), "a2scan: a is named twice"),
+    ("a wrong third stop", lambda: d3scan("a", 0, 1, "b", 0, 1, "c", 0, "x", 2, 0.1), "stop3: 'x' is not a position"),
     ("a wrong second start", lambda: a2scan("a", 0, 1, "b", "x", 1, 2, 0.1), "start2: 'x' is not a position"),
     ("no list of axes", lambda: anscan("rot", 5, 0.1), "anscan: 'rot' is not a list of (axis, start, stop)"),  # type: ignore[arg-type]
     ("a number as list", lambda: anscan(3, 5, 0.1), "anscan: 3 is not a list"),  # type: ignore[arg-type]
@@ -179,3 +187,12 @@ def test_every_command_is_annotated_and_explains_itself(name: str) -> None:
     assert hints["return"] is Scan
     assert set(inspect.signature(command).parameters) < set(hints)
     assert command.__doc__
+
+
+def test_three_axes_go_together_from_start_to_stop(beamline: Beamline) -> None:
+    outcome = beamline.engine.run(a3scan("rot", 0, 10, "sy", 1, 0, "soft", -1, 1, 4, 0.1))
+    assert outcome.ok
+    assert outcome.title == "a3scan rot 0 10 sy 1 0 soft -1 1 4 0.1"
+    np.testing.assert_allclose(beamline.run["rot"], [0, 2.5, 5, 7.5, 10], atol=1e-9)
+    np.testing.assert_allclose(beamline.run["sy"], [1, 0.75, 0.5, 0.25, 0], atol=1e-9)
+    np.testing.assert_allclose(beamline.run["soft"], [-1, -0.5, 0, 0.5, 1], atol=1e-9)

@@ -13,6 +13,7 @@ from firstlight.scanning._groups import MeasurementGroup, MeasurementGroups
 from firstlight.scanning._guard import SessionLock, guard_process, guard_these, guarded
 from firstlight.scanning._interrupts import held, interruptible, uninterrupted
 from firstlight.scanning._jobs import Job
+from firstlight.scanning._manifold import a3scan, a4scan, a5scan, d3scan, d4scan, d5scan
 from firstlight.scanning._meshes import amesh, anmesh, dmesh, dnmesh
 from firstlight.scanning._presets import EndScan, Preset, RunView
 from firstlight.scanning._progress import Listener, Progress
@@ -55,6 +56,9 @@ __all__ = [
     "Suspender",
     "Watch",
     "a2scan",
+    "a3scan",
+    "a4scan",
+    "a5scan",
     "acting",
     "acting_as",
     "amesh",
@@ -63,6 +67,9 @@ __all__ = [
     "ascan",
     "ct",
     "d2scan",
+    "d3scan",
+    "d4scan",
+    "d5scan",
     "describe",
     "dmesh",
     "dnmesh",

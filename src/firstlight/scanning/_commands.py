@@ -24,6 +24,7 @@ from firstlight.scanning._arguments import (
     typed,
     whole,
 )
+from firstlight.scanning._manifold import a3scan, a4scan, a5scan, d3scan, d4scan, d5scan
 from firstlight.scanning._meshes import amesh, anmesh, dmesh, dnmesh
 from firstlight.scanning._several import a2scan, anscan, d2scan, dnscan, lookupscan, pointscan
 
@@ -280,7 +281,8 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     command.__name__: command
     for command in (
         *(ct, sct, loopscan, timescan),
-        *(ascan, dscan, a2scan, d2scan, anscan, dnscan, lookupscan, pointscan),
+        *(ascan, dscan, a2scan, d2scan, a3scan, d3scan, a4scan, d4scan, a5scan, d5scan),
+        *(anscan, dnscan, lookupscan, pointscan),
         *(amesh, dmesh, anmesh, dnmesh),
         flyscan,
     )

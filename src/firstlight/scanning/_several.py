@@ -46,7 +46,7 @@ def a2scan(
     :param count_time: seconds that each point integrates.
     :param counters: counters, cameras or groups.
     """
-    return _together(
+    return together(
         "a2scan",
         [(axis1, start1, stop1), (axis2, start2, stop2)],
         intervals,
@@ -83,7 +83,7 @@ def d2scan(
     :param count_time: seconds that each point integrates.
     :param counters: counters, cameras or groups.
     """
-    return _together(
+    return together(
         "d2scan",
         [(axis1, start1, stop1), (axis2, start2, stop2)],
         intervals,
@@ -117,7 +117,7 @@ def anscan(
     :param count_time: seconds that each point integrates.
     :param counters: counters, cameras or groups.
     """
-    return _together(
+    return together(
         "anscan",
         axes,
         intervals,
@@ -149,7 +149,7 @@ def dnscan(
     :param count_time: seconds that each point integrates.
     :param counters: counters, cameras or groups.
     """
-    return _together(
+    return together(
         "dnscan",
         axes,
         intervals,
@@ -224,7 +224,7 @@ def pointscan(
     )
 
 
-def _together(
+def together(
     command: str,
     lines: Iterable[Sequence[object]],
     intervals: int,
