@@ -95,6 +95,60 @@ def test_a_closed_reader_can_not_be_used(run: RunWriter, other: Buffer) -> None:
         saver.position("x")
 
 
+def test_a_reader_that_is_closed_while_a_view_is_open_leaves_its_name_when_that_ends(
+    run: RunWriter, other: Buffer, frames: ChannelSpec
+) -> None:
+    ring = run.create_ring(frames, 8)
+    reader = other.run(run.key)
+
+    def produce(upto: int) -> None:
+        for index in range(ring.count, upto):
+            ring.append(np.full((1, *frames.shape), index, frames.dtype))
+
+    produce(4)
+    first = reader.retain("saver")
+    late = first.view("cam", 2, 3)
+    with first.view("cam", 1, 2) as held:
+        first.close()
+        with pytest.raises(Conflict, match="Another process"):
+            reader.retain("saver")
+        for use in (lambda: first.release("cam", 1), lambda: first.view("cam", 1, 2), late.__enter__):
+            with pytest.raises(Conflict, match="closed"):
+                use()
+        produce(40)
+        assert np.unique(np.asarray(held)).tolist() == [1]
+    with reader.retain("saver") as saver, saver.view("cam", 38, 39) as view:
+        # Nothing of the first one is left that could touch the pins of the second.
+        assert saver.position("cam") == 0
+        assert ring._is_pinned(38)
+        first.close()
+        assert ring._is_pinned(38)
+        produce(80)
+        assert np.unique(np.asarray(view)).tolist() == [38]
+
+
+def test_a_view_that_fails_does_not_keep_the_name(run: RunWriter, other: Buffer, frames: ChannelSpec) -> None:
+    run.create_ring(frames, 4)
+    reader = other.run(run.key)
+    first = reader.retain("saver")
+    with pytest.raises(LookupError), first.view("cam", 0, 1):
+        pass
+    first.close()
+    reader.retain("saver").close()
+
+
+def test_a_log_is_kept_too_while_a_view_of_a_closed_reader_is_open(run: RunWriter, other: Buffer) -> None:
+    log = run.create_log(ChannelSpec("x"))
+    log.append(np.arange(10.0))
+    reader = other.run(run.key)
+    first = reader.retain("saver")
+    with first.view("x", 0, 10) as values:
+        first.close()
+        assert reader.attended("saver")
+        assert np.asarray(values).tolist() == list(range(10))
+    assert not reader.attended("saver")
+
+
 def test_every_reader_has_its_own_position(buffer: Buffer, other: Buffer, info: RunInfo, frames: ChannelSpec) -> None:
     with buffer.create_run(info, readers=["saver", "reduction"]) as run:
         ring = run.create_ring(frames, 4)
@@ -115,8 +169,7 @@ def test_a_killed_readers_pins_do_not_outlive_its_successor(run: RunWriter, othe
     dead = reader.retain("saver")
     dead.view("cam", 0, 4).__enter__()
     assert ring._is_pinned(2)
-    assert dead._lock is not None
-    dead._lock.release()  # as the kernel does when the process is killed
+    dead._use._file.release()  # as the kernel does when the process is killed
     with reader.retain("saver") as saver:
         assert saver.position("cam") == 0
         assert not ring._is_pinned(2)

@@ -405,7 +405,14 @@ class Rings(Machine):
 
     def restart_a_reader(self, who: int) -> None:
         reader = self.readers[who % len(self.readers)]
+        mine = [view for view in self.views if view[0] == reader]
         self.views = [view for view in self.views if view[0] != reader]
+        # Closed while views are open: they stay whole, and the next one comes when the last of them has ended.
+        self.retained[reader].close()
+        for _, view, values, start in mine:
+            assert self.other.run(self.run.key).attended(reader)
+            self.check(values, start)
+            view.__exit__(None, None, None)
         super().restart_a_reader(who)
 
     restart_a_reader = precondition(lambda self: self.readers)(rule(who=st.integers(0, 1))(restart_a_reader))

@@ -24,14 +24,19 @@ Pin = tuple[int, int]
 class View:
     """A range of items that stays valid inside ``with``; made by :meth:`RetainingReader.view`."""
 
-    __slots__ = ("_grip", "_pin", "_start", "_stop", "_values")
+    __slots__ = ("_grip", "_pin", "_start", "_stop", "_use", "_values")
 
-    def __init__(self, grip: Grip, start: int, stop: int) -> None:
-        self._grip, self._start, self._stop = grip, start, stop
+    def __init__(self, grip: Grip, use: Use, start: int, stop: int) -> None:
+        self._grip, self._use, self._start, self._stop = grip, use, start, stop
         self._pin: Pin | None = None
 
     def __enter__(self) -> NDArray[Any] | Ragged:
-        self._values, self._pin = self._grip.take(self._start, self._stop)
+        self._use.begin()
+        try:
+            self._values, self._pin = self._grip.take(self._start, self._stop)
+        except BaseException:
+            self._use.end()
+            raise
         return self._values
 
     def __exit__(
@@ -39,8 +44,59 @@ class View:
     ) -> None:
         del self._values
         pin, self._pin = self._pin, None
-        if pin is not None:
-            self._grip.drop(pin)
+        try:
+            if pin is not None:
+                self._grip.drop(pin)
+        finally:
+            self._use.end()
+
+
+class Use:
+    """A reader's name in use: given free once it is closed and nothing that was begun before is still under way.
+
+    Released positions and pins are words that a successor of the name owns as soon as the lock is free.
+    """
+
+    def __init__(self, name: str, lock: Lock) -> None:
+        self._name = name
+        self._file = lock
+        self._lock = threading.Lock()
+        self._count = 0
+        self._closed = False
+
+    def begin(self) -> None:
+        """Something begins that reads or writes what the name stands for.
+
+        :raises Conflict: when the reader is closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise Conflict(f"The retaining reader {self._name!r} is closed.")
+            self._count += 1
+
+    def end(self) -> None:
+        """It is over."""
+        with self._lock:
+            self._count -= 1
+            free = self._closed and not self._count
+        if free:
+            self._file.release()
+
+    def close(self) -> None:
+        """Nothing begins any more; idempotent."""
+        with self._lock:
+            self._closed = True
+            free = not self._count
+        if free:
+            self._file.release()
+
+    def __enter__(self) -> None:
+        self.begin()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
 
 
 class Grip:
@@ -148,7 +204,7 @@ class RetainingReader:
     def __init__(self, name: str, channels: Path, bell: Doorbell, lock: Lock) -> None:
         self.name = name
         self._channels, self._bell = channels, bell
-        self._lock: Lock | None = lock
+        self._use = Use(name, lock)
         self._grips: dict[str, Grip] = {}
         # Two grips on one channel would overwrite each other's pins.
         self._opening = threading.Lock()
@@ -158,11 +214,13 @@ class RetainingReader:
 
         :raises NotFound: when the channel has not appeared.
         """
-        return self._grip(name).channel
+        with self._use:
+            return self._grip(name).channel
 
     def position(self, channel: str) -> int:
         """Items of a channel that were released, by this process or by those before it."""
-        return self._grip(channel).position
+        with self._use:
+            return self._grip(channel).position
 
     def view(self, channel: str, start: int, stop: int) -> View:
         """Items as they lie in memory: use it in a ``with`` statement and nowhere after it.
@@ -171,21 +229,21 @@ class RetainingReader:
         many items as lie side by side (never more than a share of a ring, so that it keeps turning). Frames that were
         spilled are read from disk. Errors as :meth:`ChannelReader.read`.
         """
-        return View(self._grip(channel), start, stop)
+        with self._use:
+            return View(self._grip(channel), self._use, start, stop)
 
     def release(self, channel: str, upto: int) -> None:
         """Release the items below ``upto``, for ever.
 
         :raises InvalidInput: when that goes back, or beyond what was acknowledged.
         """
-        self._grip(channel).release(upto)
+        with self._use:
+            self._grip(channel).release(upto)
 
     def close(self) -> None:
-        """Give the name free for another process; positions stay."""
+        """Give the name free for another process, once the views that are open now have ended; positions stay."""
+        self._use.close()
         self._grips.clear()
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            lock.release()
 
     def __enter__(self) -> RetainingReader:
         return self
@@ -196,8 +254,6 @@ class RetainingReader:
         self.close()
 
     def _grip(self, name: str) -> Grip:
-        if self._lock is None:
-            raise Conflict(f"The retaining reader {self.name!r} is closed.")
         grip = self._grips.get(name)
         if grip is None:
             with self._opening:
