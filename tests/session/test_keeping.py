@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,6 +44,27 @@ def make(tmp_path: Path, buffer_root: Path) -> Iterator[Callable[..., Session]]:
     yield new
     for session in made:
         session.close()
+
+
+def test_a_run_that_waits_to_be_saved_keeps_its_number_whatever_became_of_its_folder(
+    make: Callable[..., Session],
+) -> None:
+    first = make()
+    first.newproposal("hc5")
+    first.newsample("tooth")
+    first.newdataset("lost")
+    for _ in range(3):
+        assert first.loopscan(1, 0, "ring").number is not None
+    folder = first.current.dataset.folder
+    second = make()
+    shutil.rmtree(folder)
+    assert second.current.dataset.folder == folder
+    run = second.loopscan(1, 0, "ring")
+    assert run.number == 4
+    assert second.loopscan(1, 0, "ring").number == 5
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["scan0004", "scan0005"]
+    second.newdataset("other")
+    assert second.loopscan(1, 0, "ring").number == 1
 
 
 def test_settings_of_axes_and_groups_and_the_dataset_are_found_again(make: Callable[..., Session]) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from firstlight.model import InvalidInput, Saving
+from firstlight.model import InvalidInput, NotFound, Saving
 from firstlight.storage import DataPolicy, DatasetFolder, Experiment, require_root
+
+if TYPE_CHECKING:
+    from firstlight.buffer import Buffer
 
 
 class Current:
@@ -19,6 +23,7 @@ class Current:
     :param policy: of the beamline.
     :param ended: called with a dataset that was ended, when it holds runs.
     :param own: folder below which roots of proposals may be made; None where the facility makes them.
+    :param taken: the largest number that a run of a dataset has which may still be saved; see :func:`largest_number`.
     """
 
     def __init__(
@@ -26,8 +31,10 @@ class Current:
         policy: DataPolicy,
         ended: Callable[[DatasetFolder], None] = lambda dataset: None,
         own: Path | None = None,
+        taken: Callable[[DatasetFolder], int] = lambda dataset: 0,
     ) -> None:
         self._policy = policy
+        self._taken = taken
         self._own = own
         self._ended = ended
         self.experiment: Experiment = policy.experiment()
@@ -121,8 +128,12 @@ class Current:
         """Where the next run goes; takes its number."""
         require_root(self.experiment, self._own)
         dataset = self.dataset
-        saving = dataset.saving(after=self._newest.get(dataset, 0), compression=compression)
-        # Of every dataset: one whose folder was removed, and that is begun again, may have runs still to be saved.
+        # Of every dataset: one whose folder was removed, and that is begun again, may have runs still to be saved, also
+        # those of a session before this one.
+        after = self._newest.get(dataset, 0)
+        if not (after and dataset.scan_folder(after).exists()):
+            after = max(after, self._taken(dataset))
+        saving = dataset.saving(after=after, compression=compression)
         self._newest[dataset] = saving.number
         return saving
 
@@ -136,6 +147,18 @@ class Current:
     def __repr__(self) -> str:
         dataset = self._dataset or "(none yet)"
         return f"<proposal {self.experiment.proposal}, sample {self.sample}, dataset {dataset}>"
+
+
+def largest_number(buffer: Buffer, dataset: DatasetFolder) -> int:
+    """The largest number of a run of the dataset that the buffer holds, saved or still to be saved; 0 for none."""
+    numbers = [0]
+    for entry in buffer.runs():
+        # One that leaves the buffer at this moment is in its file.
+        with contextlib.suppress(NotFound):
+            saving = buffer.run(entry.key).info.saving if entry.saved else None
+            if saving is not None and saving.dataset_file == str(dataset.file):
+                numbers.append(saving.number)
+    return max(numbers)
 
 
 def check_compression(compression: str) -> str:

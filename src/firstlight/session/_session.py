@@ -38,7 +38,7 @@ from firstlight.scanning import (
 )
 from firstlight.session._board import devices_run
 from firstlight.session._control import Control
-from firstlight.session._current import Current, check_compression
+from firstlight.session._current import Current, check_compression, largest_number
 from firstlight.session._face import Face
 from firstlight.session._handles import Handles
 from firstlight.session._inventory import Entry, Inventory, cameras_of
@@ -131,7 +131,9 @@ class Session(Face):
         clock = clock or RealClock()
         roots = roots or Roots.under(self.data)
         own = self.data if _within(roots, self.data) else None
-        self.current = Current(DataPolicy(beamline or name, roots), self._ended, own)
+        self.current = Current(
+            DataPolicy(beamline or name, roots), self._ended, own, lambda dataset: largest_number(self.buffer, dataset)
+        )
         with ExitStack() as stack:
             if own is not None:
                 own.mkdir(parents=True, exist_ok=True)
