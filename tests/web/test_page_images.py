@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from firstlight.buffer import Buffer
@@ -342,3 +343,16 @@ def test_whoever_saves_data_gets_jpeg_and_true_values_on_demand(
     page.get_by_label("Values").select_option("grey levels")
     expect(page.get_by_text("as 256 grey levels, not true values")).to_be_visible()
     context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_everybody_can_use_regions_and_levels(image: Image, beamline: Session, theme: Any) -> None:
+    beamline["cam"].rois["spot"] = (10, 10, 20, 10)
+    # axe itself is put into the page
+    shown = image(color_scheme=theme, bypass_csp=True)
+    page = shown.page
+    expect(page.locator('[data-region="spot"]')).not_to_have_text("–")
+    page.get_by_role("button", name="Rename spot").click()
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+    found = Axe().run(page, options=rules)
+    assert found.response["violations"] == [], found.generate_report()
