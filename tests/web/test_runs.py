@@ -359,6 +359,25 @@ def test_of_what_is_not_drawn_two_are_sent_and_then_the_newest(buffer: Buffer, r
     asyncio.run(asyncio.wait_for(story(), 60.0))
 
 
+def test_frames_can_be_followed_before_there_are_any(buffer: Buffer, runs: Runs) -> None:
+    writer = record(buffer, {}, close=False)
+
+    async def story() -> None:
+        viewer = Told(gone=False)
+        hub = Hub(viewer, runs, Columns())
+        await hub.subscribe(1, {"what": "frame", "run": writer.key, "channel": "cam", "rate": 60})
+        followed = hub._followed[1].task
+        assert followed is not None
+        await asyncio.wait([followed], timeout=0.1)  # it has seen that there is no such channel
+        log = writer.create_log(ChannelSpec("cam", "<u2", (2, 2), role=ChannelRole.FRAME))
+        log.append(np.ones((3, 2, 2), np.uint16))
+        writer.stop(END)
+        await followed
+        assert [(event["ev"], event["index"]) for event in viewer.events] == [("frame", 2)]
+
+    asyncio.run(asyncio.wait_for(story(), 60.0))
+
+
 class Arriving:
     """A viewer that takes what comes, one by one."""
 

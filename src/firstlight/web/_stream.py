@@ -189,11 +189,11 @@ class Hub:
 
     async def _frame(self, followed: _Followed, asked: FollowFrame) -> None:
         run = await self._open(asked.run)
-        channel = await self._work(lambda: run.channel(asked.channel))
         sent, lost = 0, 0
         while True:
             await followed.free()
-            count = await self._grown(run, [asked.channel], lambda: len(channel), sent)
+            # Not asked for before: a run is told of before it has its channels.
+            count = await self._grown(run, [asked.channel], lambda: len(run[asked.channel]), sent)
             if count > sent:
                 # What came before somebody looked is not lost.
                 lost += count - sent - 1 if sent else 0
@@ -211,7 +211,7 @@ class Hub:
                         "lost": lost,
                     }
                 )
-            elif channel.sealed:
+            elif run[asked.channel].sealed:
                 return
             await asyncio.sleep(1.0 / asked.rate)
 
