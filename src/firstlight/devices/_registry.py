@@ -58,6 +58,10 @@ DEVICES: dict[str, tuple[str, str]] = {
         "firstlight.devices.calc._build:monochromator",
         "firstlight.devices.calc._build:MonochromatorConfiguration",
     ),
+    "calc.hkl": (
+        "firstlight.devices.calc._hkl_configuration:hkl",
+        "firstlight.devices.calc._hkl_configuration:HklConfiguration",
+    ),
     "calc.expression": (
         "firstlight.devices.calc._build:expression",
         "firstlight.devices.calc._build:ExpressionConfiguration",
