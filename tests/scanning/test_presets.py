@@ -96,3 +96,16 @@ def test_a_hook_that_fails_after_the_end_changes_nothing(beamline: Beamline) -> 
 
     beamline.engine.presets.append(Late())
     assert beamline.engine.run(loopscan(2, 0.1)).ok
+
+
+def test_a_watchdog_ends_a_scan_well_with_stop_iteration(beamline: Beamline) -> None:
+    class Watchdog(Preset):
+        def point_after(self, index: int, values: Sequence[Any]) -> None:
+            if index == 3:
+                raise StopIteration("bright enough")
+
+    beamline.engine.presets.append(Watchdog())
+    outcome = beamline.engine.run(loopscan(10, 0.1))
+    assert outcome.ok
+    assert outcome.points == 4
+    assert outcome.end.message == "bright enough"

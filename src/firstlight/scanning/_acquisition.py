@@ -12,7 +12,7 @@ from firstlight.scanning._devices import Camera, Devices
 from firstlight.scanning._gate import Gate, Motion
 from firstlight.scanning._heard import heard
 from firstlight.scanning._plan import Plan
-from firstlight.scanning._presets import Hook, Preset, hooks
+from firstlight.scanning._presets import EndScan, Hook, Preset, hooks
 from firstlight.scanning._progress import Reporter
 from firstlight.scanning._record import Recorder
 from firstlight.scanning._steering import Steering
@@ -67,7 +67,11 @@ class Acquisition:
     async def hook(self, name: str, *arguments: Any) -> None:
         """Call the presets' hooks of one level and phase."""
         for hook in self.hooks(name):
-            result = hook(*arguments)
+            try:
+                result = hook(*arguments)
+            except StopIteration as stop:
+                # As watchdogs elsewhere say it.
+                raise EndScan(str(stop) or "A preset ended it.") from stop
             if inspect.isawaitable(result):
                 await result
 

@@ -28,7 +28,8 @@ class EndScan(Exception):
 class Preset:
     """Derive from it and override what you need; each method may be ``async``. Those left alone cost nothing.
 
-    An error raised by a hook ends the run as a device's would; :class:`EndScan` ends it well.
+    An error raised by a hook ends the run as a device's would; :class:`EndScan` ends it well, and so does StopIteration
+    of a hook that is not ``async``.
     """
 
     def scan_prepare(self, run: RunView) -> Any:
