@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from PIL import Image
+
+from firstlight.shell._picture import HEIGHT, WIDTH
 
 FIRST = """
 import firstlight
@@ -66,6 +71,13 @@ def test_a_notebook_moves_measures_and_says_what_went_wrong_in_a_sentence(tmp_pa
     assert "rot" in said(moved)
     assert "12.5" in said(position)
     assert "diode" in said(scan)
+    shown = [output.data for output in scan.outputs if output.output_type == "display_data"]
+    # One line, that changed in place.
+    assert [data["text/plain"] for data in shown if ": point " in data["text/plain"]] == [
+        "ascan rot 0 10 5 0.01 diode: point 6 of 6"
+    ]
+    pictures = [base64.b64decode(data["image/png"]) for data in shown if "image/png" in data]
+    assert [Image.open(BytesIO(data)).size for data in pictures] == [(WIDTH, HEIGHT)]
     assert "ascan rot 0 10 5 0.01 diode 6" in said(last)
     assert "its limits are -190 to 550 deg" in said(far)
     assert "rott" in said(wrong)

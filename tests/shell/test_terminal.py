@@ -81,7 +81,10 @@ def test_a_user_moves_counts_scans_and_stops(terminal: Terminal) -> None:
     terminal.child.expect(PROMPT)
 
     terminal.type("loopscan 1000 0.05 diode")
-    terminal.child.expect(r"diode\[count\]")
+    # The curve, in dots, while the scan runs.
+    terminal.child.expect("loopscan 1000 0.05 diode")
+    terminal.child.expect(r"[\u2801-\u28ff]{2}")
+    terminal.child.expect("counting")
     terminal.child.sendintr()
     terminal.child.sendintr()
     terminal.child.expect(r"was stopped after \d+ of 1000 points")

@@ -28,7 +28,7 @@ class Display:
     table: bool = True
     """A line for each point."""
     plot: bool = True
-    """A plot in the terminal at the end."""
+    """A plot in the terminal, while it runs and at the end."""
     progress: bool = True
     """A bar with the time that remains."""
 
@@ -69,6 +69,11 @@ class Desk:
     def terminal(self) -> bool:
         """Whether somebody looks at a terminal, so that lines may change in place."""
         return self.console.is_terminal and not self.console.is_jupyter
+
+    @property
+    def notebook(self) -> bool:
+        """Whether what is said goes into a cell of a notebook."""
+        return self.console.is_jupyter
 
     @property
     def width(self) -> int:

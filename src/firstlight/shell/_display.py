@@ -1,4 +1,4 @@
-"""What is seen of a run while it goes on: a bar, the points, and a line at the end.
+"""What is seen of a run while it goes on: its curve, a bar, the points, and a line at the end.
 
 The engine tells how far it is; a thread of its own draws that some times a second and reads the points from the buffer.
 What comes faster than it can be read is left out and counted, and nothing of this makes the acquisition wait.
@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, Self
 from firstlight.model import FirstlightError, RunState
 from firstlight.scanning import held
 from firstlight.shell._desk import Desk
+from firstlight.shell._inline import Line
 from firstlight.shell._table import Table
 
 if TYPE_CHECKING:
     from firstlight.data import Run
     from firstlight.scanning import Progress
+    from firstlight.shell._live import LiveBar, LiveCurve
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +45,9 @@ class Watching:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="firstlight-display", daemon=True)
         self._unlisten: Callable[[], None] = lambda: None
-        self._bar: Any = None
+        self._bar: LiveBar | None = None
+        self._curve: LiveCurve | None = None
+        self._line: Line | None = None
         self._task: Any = None
         self._table: Table | None = None
         self._run: Run | None = None
@@ -62,6 +66,8 @@ class Watching:
                 if display.progress and self._desk.terminal:
                     self._bar = _bar(self._desk)
                     self._bar.start()
+                elif display.progress and self._desk.notebook:
+                    self._line = Line()
                 self._thread.start()
             stack.pop_all()
         return self
@@ -118,19 +124,22 @@ class Watching:
         if not news:
             return
         if self._bar is not None:
-            self._advance(news)
+            self._advance(self._bar, news, final=final)
+        if self._line is not None:
+            self._line.tell(_told(news))
         if self._desk.display.table:
             for part in news[1:]:
                 self._part(part)
             self._points(news[0], final=final)
 
-    def _advance(self, news: list[Progress]) -> None:
+    def _advance(self, bar: LiveBar, news: list[Progress], *, final: bool) -> None:
         top, now = news[0], news[-1]
         parts = f" ({top.point} of {top.total} parts)" if now is not top else ""
         if self._task is None:
-            self._task = self._bar.add_task("", total=None, remaining="", doing="")
+            self._task = bar.add_task("", total=None, remaining="", doing="")
         remaining = "" if now.remaining is None else f"{_clock(now.remaining)} left"
-        self._bar.update(
+        bar.above = "" if final else self._picture(top)
+        bar.update(
             self._task,
             description=f"{now.title}{parts}",
             total=now.total,
@@ -138,7 +147,22 @@ class Watching:
             remaining=remaining,
             doing=now.doing,
         )
-        self._bar.refresh()
+        bar.refresh()
+
+    def _picture(self, progress: Progress) -> str:
+        """The curve of a run so far."""
+        if not self._desk.display.plot or progress.state < RunState.RUNNING or progress.total == 1:
+            return ""
+        if self._run is None:
+            self._run = self._open(progress.key)
+        if self._run is None:
+            return ""
+        if self._curve is None:
+            from firstlight.shell._live import LiveCurve
+
+            self._curve = LiveCurve()
+        screen = self._desk.console.size
+        return self._curve.text(self._run, self._desk.selected, screen.width, screen.height)
 
     def _part(self, progress: Progress) -> None:
         """Parts of a sequence are a line each, once they are over."""
@@ -151,7 +175,7 @@ class Watching:
         if self._table is None:
             if progress.state < RunState.RUNNING or (progress.total == 1 and not final):
                 return
-            self._run = self._open(progress.key)
+            self._run = self._run or self._open(progress.key)
             if self._run is None:
                 return
             self._table = Table(self._run, self._desk.width)
@@ -174,19 +198,21 @@ class Watching:
         return None
 
 
-def _bar(desk: Desk) -> Any:
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+def _bar(desk: Desk) -> LiveBar:
+    # Rich is loaded by the first scan that is shown, not by the shell's start.
+    from firstlight.shell._live import LiveBar
 
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[remaining]}", markup=False),
-        TextColumn("{task.fields[doing]}", style="dim", markup=False),
-        console=desk.console,
-        auto_refresh=False,
-        transient=True,
-    )
+    return LiveBar(desk.console)
+
+
+def _told(news: list[Progress]) -> str:
+    """How far a run is, in a line."""
+    top, now = news[0], news[-1]
+    parts = f" ({top.point} of {top.total} parts)" if now is not top else ""
+    total = f" of {now.total}" if now.total else ""
+    remaining = "" if now.remaining is None or now.state >= RunState.STOPPED else f", {_clock(now.remaining)} left"
+    doing = f", {now.doing}" if now.doing else ""
+    return f"{now.title}{parts}: point {now.point}{total}{remaining}{doing}"
 
 
 def _clock(seconds: float) -> str:

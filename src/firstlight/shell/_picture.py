@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -20,7 +20,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 110, 25, 45, 70
 _INK, _GRID, _LINE = "#222222", "#dddddd", "#1f6fb4"
 
 
-def picture(curve: Curve, file: Path) -> None:
+def picture(curve: Curve, file: Path | BinaryIO) -> None:
     """Draw a curve, or a grid as grey values, into a PNG file.
 
     :raises InvalidInput: when it has no finite point.
@@ -37,7 +37,7 @@ def picture(curve: Curve, file: Path) -> None:
     else:
         _line(draw, curve)
         _text(draw, 8, _TOP - 14, curve.y_label, 16, anchor="lm")
-    image.save(file)
+    image.save(file, format="PNG")
 
 
 def _line(draw: ImageDraw, curve: Curve) -> None:

@@ -64,7 +64,7 @@ def curves(run: Run, counters: Sequence[str] = (), axis: str | None = None) -> l
     for name in wanted:
         heights = np.asarray(run[name][:], dtype=np.float64)
         label = _label(name, specs[name].unit)
-        if len(shape) == 2 and len(heights) == math.prod(shape):
+        if len(shape) == 2 and len(heights) <= math.prod(shape):
             lines = _in_lines(run, heights)
             y_axis = run.info.axes[0]
             found.append(
@@ -85,14 +85,27 @@ def _x(run: Run) -> str:
 
 
 def _in_lines(run: Run, heights: Numbers) -> Numbers:
-    """Heights of a grid with the fast axis rising to the right, also when it was visited back and forth."""
-    shape = run.info.shape
-    lines = heights.reshape(shape).copy()
-    fast = np.asarray(run[run.info.axes[-1]][:], dtype=np.float64).reshape(shape)
-    backwards = fast[:, 0] > fast[:, -1]
-    if backwards.any() and not backwards.all():
+    """Heights of a grid with the fast axis rising to the right, also when it was visited back and forth.
+
+    Points that were not measured, or not yet, are NaN.
+    """
+    lines = _filled(heights, run.info.shape)
+    fast = _filled(np.asarray(run[run.info.axes[-1]][:], dtype=np.float64), run.info.shape)
+    first, last = fast[0, 0], fast[0, -1]
+    backwards = np.abs(fast[:, 0] - first) > np.abs(fast[:, 0] - last)
+    if backwards.any():
         lines[backwards] = lines[backwards, ::-1]
+        if first > last:
+            return lines[:, ::-1]
     return lines
+
+
+def _filled(values: Numbers, shape: Sequence[int]) -> Numbers:
+    """Values in a grid that has room for more."""
+    grid = np.full(math.prod(shape), np.nan)
+    count = min(len(values), grid.size)
+    grid[:count] = values[:count]
+    return grid.reshape(shape)
 
 
 def _axis_label(run: Run, name: str) -> str:
@@ -104,17 +117,27 @@ def _label(name: str, unit: str) -> str:
     return f"{name} ({unit})" if unit else name
 
 
-def drawn(curve: Curve, width: int, height: int = HEIGHT, *, marks: Sequence[float] = (), colour: bool = False) -> str:
+def drawn(
+    curve: Curve,
+    width: int,
+    height: int = HEIGHT,
+    *,
+    marks: Sequence[float] = (),
+    colour: bool = False,
+    most: int = MOST,
+) -> str:
     """A curve as text.
 
+    :param height: lines of text; a grid takes up to two for each, and four more.
     :param marks: positions of vertical lines.
     :param colour: with the terminal's codes for colours.
+    :param most: points of a curve that are drawn.
     :raises InvalidInput: when there is nothing to draw.
     """
     import plotext
 
     if curve.grid:
-        return _shaded(curve, width)
+        return _shaded(curve, width, 2 * height)
     good = np.isfinite(curve.x) & np.isfinite(curve.y)
     # What is nearly nothing is nothing: plotext fails on numbers below 1e-300.
     x, y = (np.where(np.abs(v[good]) < _NOTHING, 0.0, v[good]) for v in (curve.x, curve.y))
@@ -123,7 +146,7 @@ def drawn(curve: Curve, width: int, height: int = HEIGHT, *, marks: Sequence[flo
     factor = _power(x)
     scaled_marks = [mark / factor for mark in marks]
     (x, x_label), (y, y_label) = _scaled(x, curve.x_label), _scaled(y, curve.y_label)
-    step = -(-len(x) // MOST)
+    step = -(-len(x) // most)
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plot_size(max(30, width - 1), height)
@@ -151,7 +174,7 @@ def _power(values: Numbers) -> float:
     return float(10.0 ** (3 * math.floor(math.log10(largest) / 3)))
 
 
-def _shaded(curve: Curve, width: int) -> str:
+def _shaded(curve: Curve, width: int, most: int) -> str:
     """A grid as shades, slow axis downwards from the top."""
     shades = " ░▒▓█"
     lines = curve.y
@@ -159,7 +182,7 @@ def _shaded(curve: Curve, width: int) -> str:
     if not finite.size:
         raise InvalidInput(f"{curve.title} has no points to plot.")
     rows, columns = lines.shape
-    across, down = min(columns, max(10, width - 4)), min(rows, 2 * HEIGHT)
+    across, down = min(columns, max(10, width - 4)), min(rows, most)
     small = lines[np.linspace(0, rows - 1, down).round().astype(int)]
     small = small[:, np.linspace(0, columns - 1, across).round().astype(int)]
     span = float(np.ptp(finite)) or 1.0

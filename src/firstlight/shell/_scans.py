@@ -14,6 +14,7 @@ from firstlight.shell._command import Usable, Wrong, described, fits, usage
 from firstlight.shell._desk import Desk
 from firstlight.shell._display import Watching
 from firstlight.shell._face import Word
+from firstlight.shell._inline import show
 from firstlight.shell._plot import curves, drawn, of_data, require
 from firstlight.shell._table import cell
 from firstlight.shell._words import name_of, nearest, quantity
@@ -142,7 +143,7 @@ def display(desk: Desk, table: bool | None = None, plot: bool | None = None, pro
         display plot=False
 
     :param table: a line for each point.
-    :param plot: a plot at the end.
+    :param plot: a plot while it runs, where the terminal is high enough, and at the end.
     :param progress: a bar with the time that remains.
     """
     for name, value in (("table", table), ("plot", plot), ("progress", progress)):
@@ -183,10 +184,13 @@ def after(desk: Desk, run: Run) -> None:
     desk.shown = run
     if run.info.npoints == 1 and not run.info.axes:
         _count(desk, run)
-    elif desk.display.plot and desk.terminal and run.npoints >= _FEWEST:
+    elif desk.display.plot and (desk.terminal or desk.notebook) and run.npoints >= _FEWEST:
         for curve in curves(run, desk.selected):
             try:
-                desk.say(drawn(curve, desk.width))
+                if desk.notebook:
+                    show(curve)
+                else:
+                    desk.say(drawn(curve, desk.width))
             except FirstlightError as error:
                 desk.say(str(error))
     end = run.end
