@@ -59,7 +59,6 @@ def test_the_same_commands_serve_a_session_elsewhere(attached: Prompt) -> None:
     assert attached("unlock") == "rot unlocked\n"
     assert "noted" in attached("elog_print from afar")
     assert "from afar" in attached("elog_show")
-    assert "runs in another process" in attached("debugon rot")
     assert "saver" in attached("lslog")
     assert "axis rot" in attached("info rot")
     assert "no topic" not in attached("showlog session 200")
@@ -87,3 +86,22 @@ def test_a_session_that_does_not_run_is_told(buffer_root: Path, monkeypatch: pyt
     monkeypatch.setenv("FIRSTLIGHT_BUFFER", str(buffer_root))
     with pytest.raises(NotFound, match="nowhere"):
         open_session("nowhere")
+
+
+def test_an_attached_prompt_reads_along_with_devices_of_the_session(
+    attached: Prompt, capsys: pytest.CaptureFixture[str], wait_for: Callable[..., None]
+) -> None:
+    assert attached("debugon rot") == "now printing what rot log\n"
+    printed = attached("mv rot 2 sx 0.1")
+
+    def there() -> bool:
+        nonlocal printed
+        printed += capsys.readouterr().out
+        return "rot: at rest" in printed
+
+    wait_for(there, timeout=30)
+    assert "rot: move to 2 deg" in printed
+    assert "sx: move" not in printed
+    assert attached("debugoff") == "no longer printing what rot log\n"
+    assert attached("debugoff") == "Nothing of that kind was printed.\n"
+    assert "Did you mean rot?" in attached("debugon rott")

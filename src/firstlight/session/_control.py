@@ -35,6 +35,7 @@ from firstlight.session._handles import AssemblyHandle
 from firstlight.session._light import look_at_light
 from firstlight.session._positions import Positions
 from firstlight.session._setups import put_back
+from firstlight.session._tracing import Tracing
 from firstlight.wire import Caller, Role, Service, caller, method
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Control(Service):
     """Serves one session.
 
     Events: ``axes`` (what changed, by name), ``progress`` of runs, ``devices`` (they are others now), ``groups`` and
-    ``current``, ``log`` (a line).
+    ``current``, ``log`` (a line), ``trace`` (a line of what :meth:`trace` asked for).
 
     :param shutdown: ends the process that hosts it; None when that is a shell, which its user ends.
     :param log: path of the log file, for people.
@@ -69,11 +70,13 @@ class Control(Service):
         )
         session.engine.listeners.append(self._progress)
         self.console = Console(session.engine, lambda line: self.emit("log", line))
+        self.tracing = Tracing(lambda line: self.emit("trace", line))
 
     def close(self) -> None:
         """Tell no more; idempotent."""
         self.positions.close()
         self.console.close()
+        self.tracing.close()
         if self._progress in self._session.engine.listeners:
             self._session.engine.listeners.remove(self._progress)
 
@@ -83,6 +86,7 @@ class Control(Service):
         with self._lock:
             self._clients.pop(who.number, None)
             tokens = [token for token, (number, _, _) in self._setups.items() if number == who.number]
+        self.tracing.leave(who.number)
         with suppress(Conflict):
             self._session.engine.leave(client)
         for token in reversed(tokens):
@@ -224,6 +228,16 @@ class Control(Service):
     def recent_log(self) -> list[ConsoleLine]:
         """The last commands, warnings and errors, oldest first."""
         return self.console.lines
+
+    @method()
+    def trace(self, pattern: str) -> list[str]:
+        """Tell the client, by events, all that matching devices and rooms do; the names of what matches."""
+        return self.tracing.follow(_number(), pattern, self._session.devices)
+
+    @method()
+    def untrace(self, pattern: str = "*") -> list[str]:
+        """Tell it no longer; the names of what was told."""
+        return self.tracing.leave(_number(), pattern)
 
     @method(Role.VIEW)
     def strip(self) -> StripFacts:
@@ -538,6 +552,12 @@ class Control(Service):
         sort = next((sort for sort in _SORTS if name in getattr(devices, sort)), "")
         parts = tuple(device.axes) if isinstance(device, AssemblyHandle) else ()
         return DeviceFacts(name, sort, kind, parts=parts)
+
+
+def _number() -> int:
+    who = caller()
+    assert who is not None
+    return who.number
 
 
 def _public(name: str) -> str:

@@ -149,6 +149,22 @@ class JobFacts:
 
 @register
 @dataclass(frozen=True, slots=True)
+class TraceLine:
+    """What a device or a room did, for those who read along.
+
+    :param time: UTC, s.
+    :param name: the full name of its logger.
+    :param clients: who asked for it, by number.
+    """
+
+    time: float
+    name: str
+    text: str
+    clients: tuple[int, ...]
+
+
+@register
+@dataclass(frozen=True, slots=True)
 class ConsoleLine:
     """Something that was said or done.
 

@@ -43,6 +43,8 @@ class Link:
         self._client: Client | None = None
         self.role = role
         """What was granted."""
+        self.number = 0
+        """By which the session knows this client."""
 
     @property
     def lost(self) -> bool:
@@ -69,7 +71,7 @@ class Link:
                     f"The session {self._name} is gone.",
                     hint="Start it again with: firstlight session start; this client then finds it by itself.",
                 ) from error
-            client.call("introduce", label=self._label)
+            self.number = client.call("introduce", label=self._label).number
             for topic, callback in self._topics.items():
                 client.events(topic, callback)
             self.role = client.role

@@ -6,6 +6,7 @@ import contextlib
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from firstlight.data import open as open_run
 from firstlight.model import NotFound, Scan
 from firstlight.scanning import DryRun, Estimate, Listener, Lock, Progress, ScanSequence
 from firstlight.session._face import Face
-from firstlight.session._facts import AxisFacts, DatasetFacts, GroupsFacts, SessionFacts, SessionStatus
+from firstlight.session._facts import AxisFacts, DatasetFacts, GroupsFacts, SessionFacts, SessionStatus, TraceLine
 from firstlight.session._link import Link
 from firstlight.session._proxies import Proxies, RemoteCurrent, RemoteGroups, RemoteJob, conclude
 from firstlight.session._running import choose, session_address
@@ -51,6 +52,8 @@ class RemoteSession(Face):
         super().__init__()
         self.name = name
         self._listeners: list[Listener] = []
+        self._readers: list[Callable[[TraceLine], None]] = []
+        self._patterns: set[str] = set()
         self._lock = threading.RLock()
         self._facts: SessionFacts | None = None
         self._groups_facts: GroupsFacts | None = None
@@ -59,7 +62,13 @@ class RemoteSession(Face):
             name,
             role,
             label,
-            {"axes": self._moved, "progress": self._told, "devices": self._forget, "groups": self._forget_groups},
+            {
+                "axes": self._moved,
+                "progress": self._told,
+                "devices": self._forget,
+                "groups": self._forget_groups,
+                "trace": self._traced,
+            },
             self._attached,
         )
         self._link.ensure()
@@ -167,6 +176,31 @@ class RemoteSession(Face):
         """
         self._listeners.append(callback)
         return lambda: self._listeners.remove(callback) if callback in self._listeners else None
+
+    def trace(self, pattern: str) -> list[str]:
+        """Follow what matching devices and rooms of the session do: see :meth:`read_along`.
+
+        :param pattern: names; ``*`` stands for anything.
+        :returns: the names of what matches; none when nothing does.
+        """
+        found: list[str] = self._link.call("trace", pattern=pattern)
+        self._patterns.add(pattern)
+        return found
+
+    def untrace(self, pattern: str = "*") -> list[str]:
+        """Follow no longer what matches; its names."""
+        found: list[str] = self._link.call("untrace", pattern=pattern)
+        self._patterns = {known for known in self._patterns if not fnmatchcase(known, pattern)}
+        return found
+
+    def read_along(self, callback: Callable[[TraceLine], None]) -> Callable[[], None]:
+        """Call with each line of what :meth:`trace` follows.
+
+        :param callback: called in another thread; it must be quick, and cannot ask the session itself.
+        :returns: call it to read no more.
+        """
+        self._readers.append(callback)
+        return lambda: self._readers.remove(callback) if callback in self._readers else None
 
     # -- moving
 
@@ -306,6 +340,8 @@ class RemoteSession(Face):
         self._link.axes = {}
         self._link.learn(self._link.call("axes"))
         self._facts = self._groups_facts = None
+        for pattern in self._patterns:
+            self._link.call("trace", pattern=pattern)
 
     def _now(self, name: str) -> AxisFacts:
         if self._link.lost:
@@ -319,6 +355,11 @@ class RemoteSession(Face):
     def _told(self, progress: Progress) -> None:
         for listener in tuple(self._listeners):
             listener(progress)
+
+    def _traced(self, line: TraceLine) -> None:
+        if self._link.number in line.clients:
+            for reader in tuple(self._readers):
+                reader(line)
 
     def _forget(self, _: object = None) -> None:
         self._facts = self._groups_facts = None
