@@ -6,9 +6,11 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +189,37 @@ def test_a_data_root_that_is_no_folder_is_told_at_each_scan_until_it_is_one(harm
     )
     assert "1 point" in harmed("ct 0.01 diode")
     sample.unlink()
+    goes_on(harmed)
+
+
+@pytest.fixture
+def small_disk(own: Session) -> Iterator[Path]:
+    """Where the data of the beamline go, as a disk of its own."""
+    root = own.data
+    root.mkdir(parents=True, exist_ok=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", str(root)], check=False).returncode:
+        pytest.skip("optional: a small disk can be mounted by root only")
+    yield root
+    # The saver may have a file of it open until it hears of the next run.
+    subprocess.run(["umount", "--lazy", str(root)], check=True)
+
+
+@pytest.mark.timeout(120)
+def test_a_full_disk_is_told_and_once_there_is_room_it_goes_on(harmed: Prompt, small_disk: Path) -> None:
+    goes_on(harmed)
+    stuffing = small_disk / "stuffing"
+    with suppress(OSError), stuffing.open("wb", buffering=0) as file:
+        while file.write(bytes(1 << 16)):
+            pass
+    for line in ("loopscan 3 0.01 cam diode", "elog_print hello", "elog_plot", "newdataset three", "enddataset"):
+        printed = harmed(line)
+        assert one_or_two_sentences(printed), (line, printed)
+    printed = " ".join(harmed("loopscan 3 0.01 cam diode").split())
+    assert "bytes are free for" in printed, printed
+    assert "Free some space, or save somewhere else." in printed
+    assert "rot" in harmed("wa")
+    assert "1 point" in harmed("ct 0.01 diode")
+    stuffing.unlink()
     goes_on(harmed)
 
 
