@@ -94,7 +94,8 @@ def test_show_of_a_device_says_where_each_setting_comes_from_and_hides_secrets(
     assert "velocity 3 fl01.yml:4 Cruise speed, unit/s." in lines
     assert "sign 1 default 1 or -1: user = sign × dial + offset." in lines
     fl01.write_text(
-        TEXT + "setups: {a: {sx: {velocity: '${RATE}'}}}\nsuspend: {a: {when: '${RATE}'}}\nstorage: {data: '${RATE}'}\n"
+        TEXT
+        + "setups: {a: {sx: {velocity: '${RATE}'}}}\nsuspend: {a: {when: 'sx < ${RATE}'}}\nstorage: {data: '${RATE}'}\n"
     )
     assert main("config", "show", "fl01.yml", "cam") == 0
     assert main("config", "show", "fl01.yml", "cam", "--json") == 0

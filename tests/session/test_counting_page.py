@@ -12,6 +12,7 @@ import pytest
 
 import firstlight
 from firstlight.devices import CalculatedCounter, IntegratingCounter, SamplingCounter, build
+from firstlight.devices._area import SourceConfiguration
 from firstlight.session import Layout, simulated
 
 PAGES = Path(__file__).parents[2] / "docs"
@@ -19,7 +20,8 @@ SMALL = Layout(shape=(96, 160))
 
 
 def code(page: str, language: str = "python") -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", (PAGES / page).read_text(), flags=re.S)
+    text = (PAGES / page).read_text()
+    return re.findall(rf"(?<!<!-- not run -->\n)```{language}\n(.*?)```", text, flags=re.S)
 
 
 def test_what_the_page_about_counting_says_works(
@@ -51,8 +53,12 @@ def test_what_the_page_about_adding_a_counter_says_works() -> None:
 def test_the_configurations_on_the_pages_are_valid(page: str) -> None:
     from ruamel.yaml import YAML
 
-    devices = [device for block in code(page, "yaml") for device in YAML(typ="safe").load(block)]
+    blocks = [YAML(typ="safe").load(block) for block in code(page, "yaml")]
+    devices = [device for block in blocks if isinstance(block, list) for device in block]
     assert devices
+    for settings in (block for block in blocks if isinstance(block, dict)):
+        # Settings of a camera.
+        assert SourceConfiguration.model_validate(settings).rois.keys() == settings["rois"].keys()
     calculated = [build(device) for device in devices if device["kind"] == "calc.counter"]
     assert all(isinstance(device, CalculatedCounter) for device in calculated)
 

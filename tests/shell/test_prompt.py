@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from firstlight.shell._command import commands_of
+from firstlight.shell._examples import EXAMPLES
+from firstlight.shell._scans import ScanCommand
+from firstlight.shell._typing import Typing
 from tests.shell.conftest import Prompt
 
 
@@ -192,3 +196,24 @@ def test_a_name_that_the_user_takes_stays_the_users(prompt: Prompt) -> None:
     prompt("del wa")
     prompt("ct 0")
     assert "rot" in prompt("wa")
+
+
+def test_every_command_shows_how_it_is_typed(prompt: Prompt) -> None:
+    silent = []
+    for name, command in commands_of(prompt.shell.user_ns).items():
+        lines = [line.strip() for line in prompt(f"help {name}").splitlines()[1:]]
+        if not [line for line in lines if line.startswith(name)]:
+            silent.append(name)
+        if isinstance(command, ScanCommand):
+            assert name in EXAMPLES
+    assert silent == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES.keys())
+def test_examples_of_scans_are_right(prompt: Prompt, example: str) -> None:
+    names = dict(prompt.shell.user_ns)
+    call = Typing(commands_of(names), lambda: names).rewrite(example)
+    name = example.partition(" ")[0]
+    assert call.startswith(f"{name}(")
+    scan = eval(call.replace(name, f"{name}.scan", 1), names)
+    assert scan.title.startswith(name)

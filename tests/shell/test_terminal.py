@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -37,6 +38,8 @@ class Terminal:
             encoding="utf-8",
             timeout=LONG,
             dimensions=(40, 100),
+            # A terminal that closes ends its shell, also where whoever runs the tests has told them to survive that.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
         self.child.expect("Type help for the commands")
         self.child.expect(PROMPT)

@@ -40,6 +40,11 @@ def cen(desk: Desk, counter: Word | None = None, axis: Word | None = None, run: 
 def com(desk: Desk, counter: Word | None = None, axis: Word | None = None, run: Run | None = None) -> Position:
     """Centre of mass of the last scan, above its base line.
 
+    ::
+
+        com
+        com diode
+
     :param counter: by default the one chosen by plotselect, or the run's first.
     :param axis: by default the one that moved.
     :param run: by default the last.
@@ -49,6 +54,11 @@ def com(desk: Desk, counter: Word | None = None, axis: Word | None = None, run: 
 
 def peak(desk: Desk, counter: Word | None = None, axis: Word | None = None, run: Run | None = None) -> Position:
     """Position of the highest point of the last scan.
+
+    ::
+
+        peak
+        peak diode
 
     :param counter: by default the one chosen by plotselect, or the run's first.
     :param axis: by default the one that moved.
@@ -60,6 +70,11 @@ def peak(desk: Desk, counter: Word | None = None, axis: Word | None = None, run:
 def trough(desk: Desk, counter: Word | None = None, axis: Word | None = None, run: Run | None = None) -> Position:
     """Position of the lowest point of the last scan.
 
+    ::
+
+        trough
+        trough diode
+
     :param counter: by default the one chosen by plotselect, or the run's first.
     :param axis: by default the one that moved.
     :param run: by default the last.
@@ -69,6 +84,11 @@ def trough(desk: Desk, counter: Word | None = None, axis: Word | None = None, ru
 
 def fwhm(desk: Desk, counter: Word | None = None, axis: Word | None = None, run: Run | None = None) -> Position:
     """Full width at half height of the last scan's peak or dip.
+
+    ::
+
+        fwhm
+        fwhm diode
 
     :param counter: by default the one chosen by plotselect, or the run's first.
     :param axis: by default the one that moved.
@@ -80,6 +100,10 @@ def fwhm(desk: Desk, counter: Word | None = None, axis: Word | None = None, run:
 def goto_cen(desk: Desk, counter: Word | None = None, axis: Word | None = None, run: Run | None = None) -> None:
     """Move the axis of the last scan to the centre that cen finds.
 
+    ::
+
+        goto_cen
+
     :param counter: by default the one chosen by plotselect, or the run's first.
     :param axis: by default the one that moved.
     :param run: by default the last.
@@ -89,6 +113,10 @@ def goto_cen(desk: Desk, counter: Word | None = None, axis: Word | None = None, 
 
 def goto_com(desk: Desk, counter: Word | None = None, axis: Word | None = None, run: Run | None = None) -> None:
     """Move the axis of the last scan to the centre of mass.
+
+    ::
+
+        goto_com diode
 
     :param counter: by default the one chosen by plotselect, or the run's first.
     :param axis: by default the one that moved.
@@ -100,6 +128,10 @@ def goto_com(desk: Desk, counter: Word | None = None, axis: Word | None = None, 
 def goto_peak(desk: Desk, counter: Word | None = None, axis: Word | None = None, run: Run | None = None) -> None:
     """Move the axis of the last scan to its highest point.
 
+    ::
+
+        goto_peak diode
+
     :param counter: by default the one chosen by plotselect, or the run's first.
     :param axis: by default the one that moved.
     :param run: by default the last.
@@ -109,6 +141,10 @@ def goto_peak(desk: Desk, counter: Word | None = None, axis: Word | None = None,
 
 def goto_min(desk: Desk, counter: Word | None = None, axis: Word | None = None, run: Run | None = None) -> None:
     """Move the axis of the last scan to its lowest point.
+
+    ::
+
+        goto_min diode
 
     :param counter: by default the one chosen by plotselect, or the run's first.
     :param axis: by default the one that moved.
@@ -146,6 +182,10 @@ def goto_custom(
     run: Run | None = None,
 ) -> None:
     """Move the axis of the last scan to the position that a function of yours finds.
+
+    ::
+
+        goto_custom(lambda x, y: x[y.argmax()])
 
     :param function: gets positions and heights, returns a position.
     :param counter: by default the one chosen by plotselect, or the run's first.

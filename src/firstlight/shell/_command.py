@@ -34,6 +34,10 @@ class Usable(ABC):
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Do it."""
 
+    def __info__(self) -> str:
+        """What it does and how it is written."""
+        return described(self)
+
 
 class Command(Usable):
     """One command as users have it: the function without its first parameter, the desk.
@@ -60,15 +64,17 @@ class Command(Usable):
     def __repr__(self) -> str:
         return f"<command {usage(self.__name__, self.__signature__)}>"
 
-    def __info__(self) -> str:
-        """What it does and how it is written."""
-        return described(self)
 
+def described(command: Any, example: str = "") -> str:
+    """Usage and documentation of a command.
 
-def described(command: Any) -> str:
-    """Usage and documentation of a command."""
+    :param example: how it is typed, when its documentation does not say so.
+    """
     signature = inspect.signature(command)
     text = inspect.cleandoc(command.__doc__ or "")
+    if example:
+        first, _, rest = text.partition("\n\n")
+        text = f"{first}\n\n    {example}\n\n{rest}"
     return f"{usage(command.__name__, signature, options=True)}\n\n{plain(text)}"
 
 

@@ -71,6 +71,10 @@ def elog_plot(desk: Desk, counter: Word | None = None) -> None:
 def elog_prdef(desk: Desk, function: Any) -> None:
     """Put the text of a function into the log of the dataset.
 
+    ::
+
+        elog_prdef myscan
+
     :param function: a command, or a function of yours.
     """
     if isinstance(function, str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from firstlight.model import NotFound
-from firstlight.shell._command import Usable, commands_of, described, plain
+from firstlight.shell._command import Usable, commands_of, plain
 from firstlight.shell._desk import Desk
 from firstlight.shell._words import nearest
 
@@ -31,7 +31,7 @@ def help(desk: Desk, command: Any = None) -> None:  # noqa: A001 - the word that
             )
         command = found
     if isinstance(command, Usable):
-        desk.say(described(command))
+        desk.say(command.__info__())
         return
     kind = command if isinstance(command, type) else type(command)
     name = getattr(command, "name", None)

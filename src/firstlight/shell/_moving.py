@@ -59,6 +59,10 @@ def mvd(desk: Desk, *moves: Word | Number) -> None:
 def mvdr(desk: Desk, *moves: Word | Number) -> None:
     """Move axes by distances of their dial, and wait.
 
+    ::
+
+        mvdr sx 0.1
+
     :param moves: axis and distance, as often as wanted.
     """
     _move(desk, "mvdr", moves, relative=True, dial=True)
@@ -79,6 +83,10 @@ def umv(desk: Desk, *moves: Word | Number) -> None:
 def umvr(desk: Desk, *moves: Word | Number) -> None:
     """Move axes by distances, and show where they are on the way.
 
+    ::
+
+        umvr rot -5
+
     :param moves: axis and distance, as often as wanted.
     """
     _move(desk, "umvr", moves, relative=True, live=True)
@@ -87,6 +95,10 @@ def umvr(desk: Desk, *moves: Word | Number) -> None:
 def umvd(desk: Desk, *moves: Word | Number) -> None:
     """Move axes to dial positions, and show where they are on the way.
 
+    ::
+
+        umvd rot 90
+
     :param moves: axis and dial position, as often as wanted.
     """
     _move(desk, "umvd", moves, dial=True, live=True)
@@ -94,6 +106,10 @@ def umvd(desk: Desk, *moves: Word | Number) -> None:
 
 def umvdr(desk: Desk, *moves: Word | Number) -> None:
     """Move axes by distances of their dial, and show where they are on the way.
+
+    ::
+
+        umvdr sx -0.1
 
     :param moves: axis and distance, as often as wanted.
     """

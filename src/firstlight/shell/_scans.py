@@ -13,6 +13,7 @@ from firstlight.model import FirstlightError, InvalidInput, NotFound, RunAborted
 from firstlight.shell._command import Usable, Wrong, described, fits, usage
 from firstlight.shell._desk import Desk
 from firstlight.shell._display import Watching
+from firstlight.shell._examples import EXAMPLES
 from firstlight.shell._face import Word
 from firstlight.shell._inline import show
 from firstlight.shell._plot import curves, drawn, of_data, require
@@ -75,7 +76,7 @@ class ScanCommand(Usable):
 
     def __info__(self) -> str:
         """What it does and how it is written."""
-        return described(self)
+        return described(self, EXAMPLES.get(self.__name__, ""))
 
     def _fitting(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         fits(self.__name__, self.__signature__, arguments, keywords)

@@ -50,6 +50,10 @@ def stop_scan(desk: Desk, why: str = "") -> None:
 def skip(desk: Desk, why: str = "") -> None:
     """End one scan of the sequence that runs, as if it were complete, and go on with the next.
 
+    ::
+
+        skip
+
     :param why: kept with the data.
     """
     desk.session.skip(why)
