@@ -192,6 +192,14 @@ def test_names_with_dots_and_colons_do_not_mix_up(run: RunWriter, other: Buffer)
         assert np.asarray(channels[name].read(19_999, 20_000)).tolist() == [k]
 
 
+@pytest.mark.parametrize("name", ["x" * 3000, "\N{ANGSTROM SIGN}" * 100], ids=["letters", "bytes"])
+def test_a_name_that_no_channel_can_have_is_one_that_is_not_there(run: RunWriter, other: Buffer, name: str) -> None:
+    with pytest.raises(InvalidInput, match="longer than 200 bytes"):
+        run.create_log(ChannelSpec(name))
+    with pytest.raises(NotFound, match="There is no channel"):
+        other.run(run.key).channel(name)
+
+
 def test_joining_needs_a_run_that_is_there_and_open(buffer: Buffer, run: RunWriter, end: RunEnd) -> None:
     for key in ("nothing", "", "../runs", ".new-x"):
         with pytest.raises(NotFound):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -392,6 +394,51 @@ class Arriving:
 
     async def next(self) -> dict[str, Any]:
         return unpack(await self.payloads.get())[0]
+
+
+def test_a_subscription_can_end_before_it_began(buffer: Buffer, runs: Runs, recwarn: pytest.WarningsRecorder) -> None:
+    key = record(buffer, {"diode": np.arange(3.0)}).key
+    wishes: tuple[dict[str, Any], ...] = (
+        {"what": "curve", "y": ["diode"]},
+        {"what": "frame", "channel": "diode"},
+        {"what": "map", "z": "diode"},
+    )
+
+    async def story() -> None:
+        hub = Hub(Told(gone=False), runs, Columns())
+        for wish in wishes:
+            await hub.subscribe(1, {"run": key, **wish})
+            await hub.unsubscribe(1)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        asyncio.run(story())
+        gc.collect()
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+@pytest.mark.parametrize("name", ["x" * 201, "\N{CYRILLIC SMALL LETTER A}" * 150], ids=["letters", "bytes"])
+def test_a_name_longer_than_any_is_answered_in_words(
+    buffer: Buffer, runs: Runs, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = record(buffer, {"diode": np.arange(3.0)}).key
+    viewer = Told(gone=False)
+
+    async def story() -> None:
+        hub = Hub(viewer, runs, Columns())
+        if len(name) > 200:
+            with pytest.raises(InvalidInput, match="at most 200 characters"):
+                await hub.subscribe(1, {"what": "curve", "run": key, "y": [name]})
+            return
+        await hub.subscribe(1, {"what": "curve", "run": key, "y": [name]})
+        task = hub._followed[1].task
+        assert task is not None
+        await task
+        assert [event["ev"] for event in viewer.events] == ["error"]
+        assert "See the server's log" not in viewer.events[0]["hint"]
+
+    asyncio.run(asyncio.wait_for(story(), 60.0))
+    assert not caplog.records
 
 
 def test_a_plot_that_fails_says_so(buffer: Buffer, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from firstlight.buffer._blocks import BlockReader
 from firstlight.buffer._column import ColumnReader
 from firstlight.buffer._doorbell import Doorbell
-from firstlight.buffer._head import COUNT, Head, head_path
+from firstlight.buffer._head import COUNT, LONGEST_NAME, Head, head_path
 from firstlight.buffer._log import VALUES_COLUMN, VALUES_LETTER
 from firstlight.buffer._mapping import Mapping
 from firstlight.buffer._ragged import END, ENDS_COLUMN, ENDS_LETTER
@@ -202,6 +202,9 @@ def open_channel(channels: Path, name: str, bell: Doorbell) -> ChannelReader:
     """
     from firstlight.buffer._ring_reader import RingReader
 
+    if len(name.encode()) > LONGEST_NAME:
+        # The file system would not call it missing.
+        raise NotFound(f"There is no channel {name[:40]!r}... in {channels.parent.name}: no name is that long.")
     try:
         head = Head(Mapping.open(head_path(channels, name), writable=True))
     except NotFound as error:

@@ -143,6 +143,10 @@ def _align(offset: int, to: int) -> int:
     return -(-offset // to) * to
 
 
+LONGEST_NAME = 200
+"""Bytes of the longest name of a channel: that of its files must fit into a folder."""
+
+
 def head_path(channels: Path, name: str) -> Path:
     """Where the head of a channel is once it is visible."""
     return channels / (name + SUFFIX)

@@ -12,7 +12,7 @@ from typing import TypeVar
 from firstlight.buffer._adopt import adopt_member, free_claim
 from firstlight.buffer._blocks import PART as BLOCKS_PART
 from firstlight.buffer._folder import OWNER, RunFolder
-from firstlight.buffer._head import Head, Part, head_path
+from firstlight.buffer._head import LONGEST_NAME, Head, Part, head_path
 from firstlight.buffer._locks import Lock, held
 from firstlight.buffer._log import LogWriter, values_part
 from firstlight.buffer._mapping import PAGE
@@ -36,7 +36,6 @@ from firstlight.model import (
 )
 
 _W = TypeVar("_W", bound=ChannelWriter)
-_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,8 +298,8 @@ def _checked(spec: ChannelSpec, *kinds: ChannelKind) -> ChannelSpec:
         raise InvalidInput(f"Channel {spec.name} is described as {spec.kind.value}, not as {kinds[0].value}.")
     if spec.item_nbytes <= 0:
         raise InvalidInput(f"Channel {spec.name}: an item of shape {spec.shape} holds nothing.")
-    if len(spec.name.encode()) > _LONGEST_NAME:
-        raise InvalidInput(f"Channel {spec.name[:40]}...: the name is longer than {_LONGEST_NAME} bytes.")
+    if len(spec.name.encode()) > LONGEST_NAME:
+        raise InvalidInput(f"Channel {spec.name[:40]}...: the name is longer than {LONGEST_NAME} bytes.")
     return spec
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -41,7 +41,7 @@ class FollowCurve(_Model):
     what: str = Field(pattern="^curve$")
     run: str = Field(max_length=2000)
     x: str | None = Field(default=None, max_length=200)
-    y: list[str] = Field(min_length=1, max_length=16)
+    y: list[Annotated[str, Field(max_length=200)]] = Field(min_length=1, max_length=16)
     view: tuple[float, float] | None = None
     px: int = Field(default=1600, ge=1, le=8192)
     norm: str | None = Field(default=None, max_length=200)
@@ -105,12 +105,14 @@ class Hub:
         if len(self._followed) >= MOST:
             raise InvalidInput(f"A page follows at most {MOST} things.", hint="Close a plot.")
         followed = self._followed[sub] = _Followed(sub)
+        # Called only once the task runs: it may be cancelled before.
+        work: Callable[[], Awaitable[None]]
         if isinstance(asked, FollowCurve):
-            work = self._curve(followed, asked)
+            work = partial(self._curve, followed, asked)
         elif isinstance(asked, FollowMap):
-            work = self._map(followed, asked)
+            work = partial(self._map, followed, asked)
         else:
-            work = self._frame(followed, asked)
+            work = partial(self._frame, followed, asked)
         followed.task = asyncio.create_task(self._guarded(followed, work))
 
     async def unsubscribe(self, sub: int) -> None:
@@ -132,9 +134,9 @@ class Hub:
         for sub in list(self._followed):
             await self.unsubscribe(sub)
 
-    async def _guarded(self, followed: _Followed, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, followed: _Followed, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except FirstlightError as error:
             self._sender.tell({"ev": "error", "sub": followed.sub, "what": error.message, "hint": error.hint})
         except ConnectionError as error:
