@@ -32,6 +32,8 @@ class Picture:
         self.full = full
         expect(plot(page, "image").locator(f"canvas{DRAWN}")).to_be_visible()
         self.over: Locator = plot(page, "image").locator("canvas.image-over")
+        # The introduction and the words about a run may leave it below the fold: scrolled to, at rest, under nothing.
+        self.over.hover(trial=True)
 
     @property
     def box(self) -> list[float]:
