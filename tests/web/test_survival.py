@@ -56,7 +56,7 @@ def other(places: Path, supervisor: Supervisor, tmp_path: Path) -> Iterator[Chil
     """A session in a process of its own, beside the one of the tests."""
     arguments = {
         "config": "", "name": "fl02", "session": "", "data": str(tmp_path), "buffer": str(places),
-        "folder": str(tmp_path),
+        "folder": str(tmp_path), "full": False,
     }  # fmt: skip
     child = supervisor.spawn(ProcessSpec("other", "firstlight.session._headless:main", arguments, stop_timeout=60.0))
     child.wait_ready(90.0)
