@@ -396,7 +396,7 @@ class Arriving:
         return unpack(await self.payloads.get())[0]
 
 
-def test_a_subscription_can_end_before_it_began(buffer: Buffer, runs: Runs, recwarn: pytest.WarningsRecorder) -> None:
+def test_a_subscription_can_end_before_it_began(buffer: Buffer, runs: Runs) -> None:
     key = record(buffer, {"diode": np.arange(3.0)}).key
     wishes: tuple[dict[str, Any], ...] = (
         {"what": "curve", "y": ["diode"]},
@@ -410,11 +410,12 @@ def test_a_subscription_can_end_before_it_began(buffer: Buffer, runs: Runs, recw
             await hub.subscribe(1, {"run": key, **wish})
             await hub.unsubscribe(1)
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         asyncio.run(story())
         gc.collect()
-    assert [str(warning.message) for warning in recwarn] == []
+    # Not what other tests left for the collector.
+    assert [str(w.message) for w in told if "never awaited" in str(w.message)] == []
 
 
 @pytest.mark.parametrize("name", ["x" * 201, "\N{CYRILLIC SMALL LETTER A}" * 150], ids=["letters", "bytes"])
