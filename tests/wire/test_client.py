@@ -391,3 +391,16 @@ def test_a_client_that_leaves_at_once_leaves_nothing_open(server: Server, wait_f
     # What was left open would be complained about here.
     gc.collect()
     wait_for(lambda: not server._connections)
+
+
+def test_the_socket_of_a_client_that_was_closed_is_closed_at_once(server: Server) -> None:
+    async def story() -> int:
+        client = AsyncClient(server.path)
+        await client.connect()
+        assert client._writer is not None
+        socket = client._writer.get_extra_info("socket")
+        assert socket.fileno() >= 0
+        await client.close()
+        return int(socket.fileno())
+
+    assert asyncio.run(story()) == -1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import math
@@ -145,6 +146,10 @@ class AsyncClient:
             self._reading.cancel()
             await asyncio.wait([self._reading])
         self._hang_up()
+        if self._writer is not None:
+            # The socket itself is closed a moment later, which an event loop that ends now would not see.
+            with contextlib.suppress(OSError):
+                await self._writer.wait_closed()
 
     async def __aenter__(self) -> Self:
         return await self.connect()
