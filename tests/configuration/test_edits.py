@@ -155,6 +155,15 @@ def test_without_a_mistake_it_is_right(tmp_path: Path) -> None:
     assert isinstance(attempt(tmp_path, FILES), Beamline)
 
 
+@pytest.mark.parametrize("edit", WRONG_VALUES, ids=lambda edit: f"{edit.old} to {edit.new}")
+def test_every_wrong_value_is_told_as_it_should_be(tmp_path: Path, edit: Edit) -> None:
+    files = {name: list(lines) for name, lines in FILES.items()}
+    files[edit.file][edit.line - 1] = files[edit.file][edit.line - 1].replace(edit.old, edit.new, 1)
+    problems = attempt(tmp_path, files)
+    assert isinstance(problems, tuple)
+    assert edit.told in str(problems[0])
+
+
 @given(EDITS)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_mistake_is_told_at_its_file_and_line_with_what_was_meant(tmp_path: Path, edits: list[Edit]) -> None:

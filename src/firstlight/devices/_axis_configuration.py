@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -45,7 +45,9 @@ class AnyAxisConfiguration(Configuration):
         target = f"{base or '1'}{_PER[name]}" if name in _PER else base
         if isinstance(value, (list, tuple)):
             return tuple(convert(v, target) if isinstance(v, str) else v for v in value)
-        return convert(value, target) if isinstance(value, str) else value
+        # A text where several numbers belong is no wrong quantity; pydantic says what is wanted.
+        several = get_origin(cls.model_fields[name].annotation) is tuple
+        return convert(value, target) if isinstance(value, str) and not several else value
 
     @classmethod
     def positions(cls) -> frozenset[str]:
