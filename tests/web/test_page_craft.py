@@ -124,6 +124,8 @@ def test_a_kind_of_scan_keeps_its_layout(open_page: Open, site: Site, beamline: 
     loop = beamline.loopscan(5, 0.005, "diode")
     page.keyboard.press("Control+k")
     page.get_by_role("combobox", name="What to do, or which run").fill(loop.title)
+    # The server may not have told of it yet; until then Enter would choose nothing.
+    expect(page.get_by_role("option").filter(has_text=loop.title).first).to_be_visible()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=loop.title)).to_be_visible()
     expect(page.get_by_label("logarithmic")).not_to_be_checked()
